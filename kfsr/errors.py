@@ -1,0 +1,21 @@
+"""What can go wrong in a way that the user can mend. Every message is one line: what, where, and what to do."""
+
+
+class KfsrError(Exception):
+    """Base of all errors that are shown to the user as one line, without a traceback."""
+
+
+class UsageError(KfsrError):
+    """The call itself is wrong: an option, a scale, a combination. Exit status 2."""
+
+
+class InputError(KfsrError):
+    """An input file or array cannot be used. Exit status 3 (some inputs) or 4 (all)."""
+
+
+class OutputError(KfsrError):
+    """A result cannot be written. Exit status 3 (some inputs) or 4 (all)."""
+
+
+class OutOfMemory(KfsrError):
+    """The device has too little memory for this picture. Exit status 5."""
