@@ -1,0 +1,37 @@
+"""The kernel: its value, its files, the Gaussian family, other programs' conventions, comparison."""
+
+from kfsr.kernel.compare import KernelScore, compare_kernels
+from kfsr.kernel.conventions import (
+    from_div2krk,
+    from_kernelgan,
+    from_true_convolution,
+    from_usrnet,
+    shift_div2krk,
+    to_kernelgan,
+    to_true_convolution,
+    to_usrnet,
+)
+from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, scale_covariance
+from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
+
+__all__ = [
+    "MAX_SIZE",
+    "SCALES",
+    "Kernel",
+    "KernelScore",
+    "bicubic_kernel",
+    "box_kernel",
+    "check_scale",
+    "compare_kernels",
+    "default_size",
+    "from_div2krk",
+    "from_kernelgan",
+    "from_true_convolution",
+    "from_usrnet",
+    "gaussian_kernel",
+    "scale_covariance",
+    "shift_div2krk",
+    "to_kernelgan",
+    "to_true_convolution",
+    "to_usrnet",
+]

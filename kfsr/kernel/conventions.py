@@ -1,0 +1,82 @@
+"""Conversions between the canonical kernel and what other programs call the same kernel.
+
+Each function says what its array means. All arrays are float64, in high-resolution pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.ndimage as ndi
+
+from kfsr.kernel.value import Kernel
+
+
+def to_true_convolution(kernel: Kernel) -> np.ndarray:
+    """(K, K) for true convolution (papers, MATLAB ``conv2``): the canonical kernel flipped on both axes."""
+    return kernel.array[::-1, ::-1].copy()
+
+
+def from_true_convolution(array: np.ndarray, scale: int) -> Kernel:
+    """Inverse of `to_true_convolution`; parity and sum are repaired as in `Kernel.from_array`."""
+    return Kernel.from_array(np.asarray(array)[::-1, ::-1], scale, "true convolution")
+
+
+def to_usrnet(kernel: Kernel) -> np.ndarray:
+    """Point-spread function for USRNet and other FFT data steps that sample at ``[::s]``.
+
+    With this (K', K') array p, ``y = ifft2(fft2(x) * fft2(roll(pad(p), -(K'//2))))[::s, ::s]`` equals the canonical
+    operator away from the border. K' = K + s - 2 (even s) or K + s - 1 (odd s).
+    """
+    n = kernel.scale - 2 if kernel.scale % 2 == 0 else kernel.scale - 1
+    return np.pad(to_true_convolution(kernel), ((0, n), (0, n)))
+
+
+def from_usrnet(array: np.ndarray, scale: int) -> Kernel:
+    """Inverse of `to_usrnet` for arrays it made, and the right reading of any other such array."""
+    p = np.asarray(array, dtype=np.float64)
+    n = scale - 2 if scale % 2 == 0 else scale - 1
+    # Zeros in front undo the zeros at the end, whatever the array's own margin is.
+    return from_true_convolution(np.pad(p, ((n, 0), (n, 0))), scale)
+
+
+def to_kernelgan(kernel: Kernel) -> np.ndarray:
+    """Array for ZSSR and KernelGAN: ``scipy.ndimage.correlate(x, k)[::s, ::s]`` equals the canonical operator.
+
+    Shape (K + s - 1, K + s - 1); its centre of mass sits at K'//2 + (s - K' % 2)/2.
+    """
+    k, s = kernel.array, kernel.scale
+    front = (kernel.size + s - 1) // 2 - (kernel.size - s) // 2
+    return np.pad(k, ((front, s - 1 - front), (front, s - 1 - front)))
+
+
+def from_kernelgan(array: np.ndarray, scale: int) -> Kernel:
+    """Canonical kernel from an array meant for ``scipy.ndimage.correlate(x, k)[::s, ::s]`` (any size)."""
+    k = np.asarray(array, dtype=np.float64)
+    for axis in (0, 1):
+        # Entry m of `correlate` meets x[s*i + m - n//2]; canonical entry m meets x[s*i + m - (K - s)/2].
+        n = k.shape[axis]
+        before = n // 2
+        after = n - 1 - before
+        reach = max(before, after - scale + 1, 0)
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (reach - before, reach + scale - 1 - after)
+        k = np.pad(k, pad)
+    return Kernel.from_array(k, scale, "kernelgan")
+
+
+def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
+    """The array DIV2KRK's pictures were really made with, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``.
+
+    The ``.mat`` files (key ``Kernel``) hold kernels before their shift. The centre of mass is moved to
+    n//2 + (s - n % 2)/2 by a cubic spline inside the array's own bounds, so wide kernels lose up to 0.7 % of
+    their sum; the published pictures are that much darker.
+    """
+    k = np.asarray(array, dtype=np.float64)
+    n = k.shape[0]
+    want = n // 2 + 0.5 * (scale - n % 2)
+    return np.asarray(ndi.shift(k, want - np.array(ndi.center_of_mass(k))), dtype=np.float64)
+
+
+def from_div2krk(array: np.ndarray, scale: int) -> Kernel:
+    """Canonical, normalised kernel from the array stored in a DIV2KRK ``.mat`` file (see `shift_div2krk`)."""
+    return Kernel(from_kernelgan(shift_div2krk(array, scale), scale).array, scale, "div2krk")
