@@ -1,0 +1,21 @@
+"""Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
+
+from kfsr.image.colour import luma
+from kfsr.image.files import write_bytes
+from kfsr.image.formats import format_by_name, format_by_suffix, supported_formats
+from kfsr.image.read import read_image
+from kfsr.image.value import Image, unpremultiply
+from kfsr.image.write import encode_image, write_image
+
+__all__ = [
+    "Image",
+    "encode_image",
+    "format_by_name",
+    "format_by_suffix",
+    "luma",
+    "read_image",
+    "supported_formats",
+    "unpremultiply",
+    "write_bytes",
+    "write_image",
+]

@@ -1,0 +1,62 @@
+"""From Pillow's many colour modes to gray or RGB, with or without alpha."""
+
+import io
+import warnings
+
+import PIL.Image
+from PIL import ImageCms
+
+_GRAY_MODES = frozenset({"1", "L", "LA", "La"})
+_COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr"})
+_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+
+
+def to_gray_or_rgb(
+    image: PIL.Image.Image, icc_profile: bytes | None, name: str
+) -> tuple[PIL.Image.Image, bytes | None]:
+    """A loaded picture as L, LA, RGB or RGBA, and the profile that holds for it.
+
+    Gray and 1-bit stay gray; palette, YCbCr and CMYK become RGB, CMYK through its profile where it has one
+    (the result is then sRGB and carries none). Transparent colours and palette entries become alpha.
+    Raises ValueError for a mode that is none of these; `name` is for warnings.
+    """
+    alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
+    if image.mode in _GRAY_MODES:
+        return image.convert("LA" if alpha else "L"), icc_profile
+    if image.mode in _COLOUR_MODES:
+        return image.convert("RGBA" if alpha else "RGB"), icc_profile
+    if image.mode == "CMYK":
+        return _from_cmyk(image, icc_profile, name), None
+    raise ValueError(image.mode)
+
+
+def gray_to_srgb(image: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
+    """An L picture with a gray profile as sRGB, or None when the profile cannot be used."""
+    return _to_srgb(image, icc_profile)
+
+
+def _from_cmyk(image: PIL.Image.Image, icc_profile: bytes | None, name: str) -> PIL.Image.Image:
+    if icc_profile and icc_profile[16:20] == b"CMYK":
+        converted = _to_srgb(image, icc_profile)
+        if converted is not None:
+            return converted
+        warnings.warn(
+            f"{name}: its CMYK colour profile cannot be used; colours are approximate",
+            UserWarning,
+            stacklevel=2,
+        )
+    return image.convert("RGB")
+
+
+def _to_srgb(image: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
+    try:
+        return ImageCms.profileToProfile(
+            image,
+            ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

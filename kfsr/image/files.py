@@ -1,0 +1,73 @@
+"""Writing a file so that nobody ever sees half of it."""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from kfsr.errors import OutputError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all: a temporary file beside it, fsync, rename.
+
+    An existing file keeps its permissions, a new one gets those of the umask; a symbolic link stays, and the
+    file it points to is replaced. Whatever goes wrong, Ctrl-C included, the previous file is left as it was
+    and the temporary file removed. Raises OutputError naming `path`.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        mode = _mode_to_keep(target, path)
+        temporary = target.with_name(f".kfsr-{secrets.token_hex(8)}.tmp")
+        try:
+            # Not tempfile.mkstemp: its files can be read by their owner only. os.open follows the umask.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        raise OutputError(f"{path}: {_explain(error)}") from error
+    _sync_folder(target.parent)
+
+
+def _mode_to_keep(target: Path, path: Path) -> int | None:
+    """Permission bits of the file that is about to be replaced, None when there is none."""
+    try:
+        found = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found):
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if not stat.S_ISREG(found):
+        raise OutputError(f"{path}: is not a regular file and cannot be replaced; give another name")
+    return stat.S_IMODE(found)
+
+
+def _explain(error: OSError) -> str:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "its folder does not exist; create it or choose another"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the disk; free some or choose another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "no permission to write in its folder; choose another"
+    return f"cannot be written ({error.strerror or error}); choose another place"
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the rename itself durable. Not every file system allows it; the file is complete anyway.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,138 @@
+"""The Image value: one upright 8-bit picture with what travels beside its pixels."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kfsr.errors import UsageError
+
+FloatArray = npt.NDArray[np.float32]
+
+# Below half a step of 8-bit alpha a pixel is stored as fully transparent, and its colour cannot be seen.
+_INVISIBLE = 0.5 / 255
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture in memory. Do not write into its arrays: they may be shared.
+
+    pixels       float32 (H, W, C), C = 1 gray or 3 RGB, in [0, 1], as stored (gamma), upright
+    alpha        float32 (H, W) in [0, 1], or None where the picture has none; colours are not premultiplied
+    format       Pillow's name of the format it was read from; "PNG" when it was made from an array
+    exif         EXIF as it stands in a JPEG ("Exif\\0\\0" and a TIFF block), without orientation and sizes
+    icc_profile  the colour profile of `pixels`, gray or RGB like them; None means sRGB
+
+    Raises ValueError when shapes, types or values break these rules.
+    """
+
+    pixels: FloatArray
+    alpha: FloatArray | None = None
+    format: str = "PNG"
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise ValueError(f"pixels must be (H, W, 1) or (H, W, 3) and not empty, not {shape}")
+        _check_values(self.pixels, "pixels")
+        if self.alpha is not None:
+            if self.alpha.shape != shape[:2]:
+                raise ValueError(f"alpha is {self.alpha.shape}, the pixels are {shape}")
+            _check_values(self.alpha, "alpha")
+
+    @classmethod
+    def from_array(cls, array: npt.NDArray[Any]) -> Self:
+        """A picture from uint8 (0..255) or float ([0, 1]) values of shape (H, W), (H, W, 1), (H, W, 3), or
+        (H, W, 4) whose last channel is alpha. The values are copied.
+
+        Raises UsageError for other types and shapes, and for values outside the range.
+        """
+        values = np.asarray(array)
+        if values.ndim == 2:
+            values = values[..., None]
+        if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or 0 in values.shape:
+            raise UsageError(
+                f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {np.shape(array)}"
+            )
+        if values.dtype == np.uint8:
+            values = values.astype(np.float32) / np.float32(255)
+        elif np.issubdtype(values.dtype, np.floating):
+            low, high = float(values.min()), float(values.max())  # NaN fails the comparison below
+            if not (low >= -1e-6 and high <= 1 + 1e-6):
+                raise UsageError(
+                    f"a float image array must lie in [0, 1], this one spans {low:.4g} to {high:.4g};"
+                    " divide by its maximum or clip it"
+                )
+            values = np.clip(values, 0, 1).astype(np.float32)
+        else:
+            raise UsageError(
+                f"an image array must be uint8 or float, not {values.dtype};"
+                " 16-bit values can be given as float in [0, 1]"
+            )
+        if values.shape[2] == 4:
+            return cls(np.ascontiguousarray(values[..., :3]), np.ascontiguousarray(values[..., 3]))
+        return cls(values)
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), the order in which people and Pillow say it."""
+        return self.width, self.height
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for RGB; alpha is not counted."""
+        return int(self.pixels.shape[2])
+
+    def with_pixels(self, pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None = None) -> Self:
+        """The same picture with new pixels (H', W', C) and alpha (H', W'), clipped to [0, 1].
+
+        Alpha is replaced too: None means that the new picture has none. Raises ValueError as the class does.
+        """
+        new_alpha = None if alpha is None else _clipped(alpha)
+        return replace(self, pixels=_clipped(pixels), alpha=new_alpha)
+
+    def premultiplied(self) -> FloatArray:
+        """Pixels times alpha, (H, W, C) float32: what may be filtered without colours of invisible pixels
+        leaking into visible ones. Without alpha these are the pixels themselves."""
+        if self.alpha is None:
+            return self.pixels
+        product: FloatArray = self.pixels * self.alpha[..., None]
+        return product
+
+
+def unpremultiply(premultiplied: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> FloatArray:
+    """Colours (H, W, C) from colours times alpha and alpha (H, W): the way back from `premultiplied`.
+
+    Where alpha rounds to zero in 8 bits the colour cannot be seen and is black: no division by zero.
+    Returns float32 clipped to [0, 1]. Raises ValueError when the shapes do not fit.
+    """
+    if premultiplied.ndim != 3 or premultiplied.shape[:2] != alpha.shape:
+        raise ValueError(f"alpha is {alpha.shape}, the pixels are {premultiplied.shape}")
+    visible = alpha >= _INVISIBLE
+    divisor = np.where(visible, alpha, 1)
+    colours = np.where(visible[..., None], premultiplied / divisor[..., None], 0)
+    return _clipped(colours)
+
+
+def _clipped(values: npt.NDArray[Any]) -> FloatArray:
+    clipped: FloatArray = np.clip(values, 0, 1).astype(np.float32, copy=False)
+    return clipped
+
+
+def _check_values(values: FloatArray, what: str) -> None:
+    if values.dtype != np.float32:
+        raise ValueError(f"{what} must be float32, not {values.dtype}")
+    low, high = float(values.min()), float(values.max())  # NaN fails the comparison below
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"{what} must be finite and lie in [0, 1], they span {low:.4g} to {high:.4g}")

@@ -1,0 +1,142 @@
+"""Writing pictures: rounded to 8 bits, with their metadata, whole or not at all."""
+
+import io
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from kfsr.errors import OutputError, UsageError
+from kfsr.image.convert import gray_to_srgb
+from kfsr.image.files import write_bytes
+from kfsr.image.formats import Format, format_by_name, format_by_suffix
+from kfsr.image.metadata import profile_for
+from kfsr.image.value import Image
+
+# A JPEG segment's length is 16 bits, two of its bytes are the length itself.
+_JPEG_SEGMENT = 65533
+
+# What Pillow's encoders are known to raise.
+_ENCODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    struct.error,
+)
+
+
+def write_image(image: Image, path: str | os.PathLike[str], quality: int = 95) -> None:
+    """Write `image` to `path` in the format of its ending, whole or not at all.
+
+    The bytes are those of `encode_image`. An existing file is replaced and keeps its permissions. Raises
+    UsageError for an unknown ending, OutputError naming `path` when it cannot be written; then, as after
+    Ctrl-C, the previous file is untouched and nothing is left beside it.
+    """
+    path = Path(path)
+    data = _encode(image, format_by_suffix(path), quality, f"{path}: ")
+    write_bytes(path, data)
+
+
+def encode_image(image: Image, format: str, quality: int = 95) -> bytes:
+    """`image` as the bytes of a file in `format` (Pillow's name or an ending, in any case).
+
+    Values are rounded to 8 bits. EXIF and ICC go in where the format holds them. `quality` (1..100) is for
+    JPEG and AVIF, both with colour at full resolution; PNG, TIFF, BMP and WebP are written without loss, WebP
+    because its lossy form halves the resolution of colour. JPEG and BMP have no transparency: what is not
+    opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written as RGB there.
+    Raises UsageError for an unknown format or quality, OutputError when the format cannot hold the picture.
+    """
+    return _encode(image, format_by_name(format), quality, "")
+
+
+def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
+    """As encode_image; `prefix` begins every message and names the file."""
+    if not 1 <= quality <= 100:
+        raise UsageError(f"{prefix}quality must be from 1 to 100, not {quality}")
+    if max(image.size) > target.max_side:
+        raise OutputError(
+            f"{prefix}{image.width} x {image.height} pixels are too many for {target.name},"
+            f" which holds {target.max_side} a side; write .png or .tif"
+        )
+    picture, profile = _to_pillow(image, target, prefix)
+    options = _options(target, quality)
+    if target.metadata and profile is not None:
+        options["icc_profile"] = profile
+    exif = image.exif if target.metadata else None
+    if target.name == "JPEG" and exif is not None and len(exif) > _JPEG_SEGMENT:
+        warnings.warn(f"{prefix}EXIF is too large for JPEG and is left out", UserWarning, stacklevel=3)
+        exif = None
+    if exif is not None:
+        try:
+            return _save(picture, target, {**options, "exif": exif})
+        except _ENCODE_ERRORS:
+            # Damaged EXIF is the likely cause; without it the reason below is the real one.
+            data = _save_or_explain(picture, target, options, prefix)
+            warnings.warn(f"{prefix}EXIF cannot be stored and is left out", UserWarning, stacklevel=3)
+            return data
+    return _save_or_explain(picture, target, options, prefix)
+
+
+def _options(target: Format, quality: int) -> dict[str, Any]:
+    match target.name:
+        case "JPEG" | "AVIF":
+            return {"quality": quality, "subsampling": "4:4:4"}
+        case "WEBP":  # exact: keep colours under transparent pixels
+            return {"lossless": True, "exact": True}
+        case "TIFF":
+            return {"compression": "tiff_lzw"}
+        case _:
+            return {}
+
+
+def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> bytes:
+    if target.name == "AVIF" and picture.mode in ("L", "LA"):
+        options = {**options, "subsampling": "4:0:0"}
+    buffer = io.BytesIO()
+    picture.save(buffer, target.name, **options)
+    return buffer.getvalue()
+
+
+def _save_or_explain(picture: PIL.Image.Image, target: Format, options: dict[str, Any], prefix: str) -> bytes:
+    try:
+        return _save(picture, target, options)
+    except _ENCODE_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        message = f"{prefix}cannot be stored as {target.name} ({reason}); write .png instead"
+        raise OutputError(message) from error
+
+
+def _to_pillow(image: Image, target: Format, prefix: str) -> tuple[PIL.Image.Image, bytes | None]:
+    """The picture in a mode that `target` holds, and the profile that goes with it."""
+    pixels, alpha = image.pixels, image.alpha
+    profile = profile_for(image.icc_profile, image.channels)
+    if alpha is not None and not target.alpha:
+        if float(alpha.min()) < 1:
+            warnings.warn(
+                f"{prefix}{target.name} has no transparency; the picture is laid on white",
+                UserWarning,
+                stacklevel=4,
+            )
+        pixels, alpha = pixels * alpha[..., None] + (1 - alpha[..., None]), None
+    values = _to_8_bits(pixels)
+    picture = PIL.Image.fromarray(values[..., 0] if image.channels == 1 else values)
+    if image.channels == 1 and not target.gray:
+        converted = gray_to_srgb(picture, profile) if profile is not None else None
+        picture, profile = converted or picture.convert("RGB"), None
+    if alpha is not None:
+        picture.putalpha(PIL.Image.fromarray(_to_8_bits(alpha)))
+    return picture, profile
+
+
+def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    rounded: npt.NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return rounded
