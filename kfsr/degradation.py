@@ -1,7 +1,7 @@
 """The forward operator of the whole project: blur by a kernel, keep every s-th sample; and its exact adjoint.
 
-Convention (settled in `kfsr.kernel.value`): correlation, no flip, reflection of (K - s)/2 pixels on every side
-without repeating the edge pixel, and
+Convention (settled in `kfsr.kernel.value`): correlation, no flip, reflection of (K - s)/2 pixels on every
+side without repeating the edge pixel, and
 
     y[i] = sum_m k[m] * x[s*i + m - (K - s)/2],    i = 0 .. H//s - 1.
 
@@ -18,7 +18,7 @@ from kfsr.errors import UsageError
 
 
 def reflect_index(size: int, before: int, after: int, device: torch.device | None = None) -> Tensor:
-    """Indices that extend an axis of `size` by reflection (edge not repeated), any reach, also beyond the size."""
+    """Indices that extend an axis of `size` by reflection (edge not repeated), also beyond the size."""
     i = torch.arange(-before, size + after, device=device)
     if size == 1:
         return torch.zeros_like(i)
@@ -33,7 +33,8 @@ def reflect_pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tens
     Negative amounts crop.
     """
     h, w = x.shape[-2:]
-    if min(top, bottom, left, right) >= 0 and max(top, bottom) < h and max(left, right) < w and x.ndim in (3, 4):
+    fits = min(top, bottom, left, right) >= 0 and max(top, bottom) < h and max(left, right) < w
+    if fits and x.ndim in (3, 4):
         return F.pad(x, (left, right, top, bottom), mode="reflect")
     rows = reflect_index(h, top, bottom, x.device)
     cols = reflect_index(w, left, right, x.device)
@@ -41,10 +42,10 @@ def reflect_pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tens
 
 
 def degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
-    """Low-resolution image of `x`: (B, C, H, W) to (B, C, H//s, W//s), any float dtype, differentiable in both.
+    """Low-resolution image of `x`: (B, C, H, W) to (B, C, H//s, W//s), differentiable, any float dtype.
 
-    kernel: (K, K) in the canonical convention, K = s (mod 2); it is not normalised here. Raises UsageError when
-    the parity is wrong or the image is smaller than one low-resolution pixel.
+    kernel: (K, K) in the canonical convention, K = s (mod 2); it is not normalised here. Raises UsageError
+    when the parity is wrong or the image is smaller than one low-resolution pixel.
     """
     b, c, h, w = x.shape
     size = kernel.shape[-1]
@@ -80,7 +81,7 @@ def adjoint(y: Tensor, kernel: Tensor, scale: int, size: tuple[int, int]) -> Ten
 
 
 def bicubic_upscale(y: Tensor, scale: int) -> Tensor:
-    """Bicubic interpolation (a = -0.75, torch's, ``align_corners=False``): (B, C, h, w) to (B, C, s*h, s*w)."""
+    """Bicubic (a = -0.75, torch's, ``align_corners=False``): (B, C, h, w) to (B, C, s*h, s*w)."""
     if scale == 1:
         return y.clone()
     return F.interpolate(y, scale_factor=float(scale), mode="bicubic", align_corners=False)
@@ -88,6 +89,8 @@ def bicubic_upscale(y: Tensor, scale: int) -> Tensor:
 
 def _check(kernel: Tensor, scale: int, size: tuple[int, int]) -> None:
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or (kernel.shape[0] - scale) % 2:
-        raise UsageError(f"kernel of shape {tuple(kernel.shape)} does not fit scale {scale}: wrong parity or form")
+        raise UsageError(
+            f"kernel of shape {tuple(kernel.shape)} does not fit scale {scale}: wrong parity or form"
+        )
     if min(size) < scale:
         raise UsageError(f"a picture of {size[1]}x{size[0]} px is too small to be downscaled by {scale}")

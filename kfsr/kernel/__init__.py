@@ -11,7 +11,9 @@ from kfsr.kernel.conventions import (
     to_true_convolution,
     to_usrnet,
 )
+from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
 from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, scale_covariance
+from kfsr.kernel.plot import plot_kernel
 from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
 
 __all__ = [
@@ -29,6 +31,10 @@ __all__ = [
     "from_true_convolution",
     "from_usrnet",
     "gaussian_kernel",
+    "kernel_bytes",
+    "load_kernel",
+    "plot_kernel",
+    "save_kernel",
     "scale_covariance",
     "shift_div2krk",
     "to_kernelgan",

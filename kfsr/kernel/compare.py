@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from kfsr.kernel.value import Kernel
 
 @dataclass(frozen=True)
 class KernelScore:
-    """ncc: correlation <a, b>/(|a| |b|) on the canonical grid, no shift; ncc_shift2: the largest over shifts of at
-    most 2 px; ncc_flipped: against the truth turned by 180 degrees; size_ratio: trace of covariance, estimate / truth.
+    """ncc: correlation <a, b>/(|a| |b|) on the canonical grid, no shift; ncc_shift2: the largest over shifts
+    of at most 2 px; ncc_flipped: against the truth turned by 180 degrees; size_ratio: trace of covariance,
+    estimate / truth (NaN where the truth has no extent, as a delta).
     """
 
     ncc: float
@@ -29,13 +31,15 @@ class KernelScore:
 def compare_kernels(estimate: Kernel, truth: Kernel) -> KernelScore:
     """Scores of `estimate` against `truth`; UsageError when their scales differ."""
     if estimate.scale != truth.scale:
-        raise UsageError(f"kernels of different scales cannot be compared: {estimate.scale} and {truth.scale}")
+        raise UsageError(
+            f"kernels of different scales cannot be compared: {estimate.scale} and {truth.scale}"
+        )
     a, b = estimate.array, truth.array
     return KernelScore(
         ncc=_ncc(a, b, 0),
         ncc_shift2=_ncc(a, b, 2),
         ncc_flipped=_ncc(a, b[::-1, ::-1], 0),
-        size_ratio=estimate.trace / truth.trace,
+        size_ratio=estimate.trace / truth.trace if truth.trace else math.nan,
     )
 
 

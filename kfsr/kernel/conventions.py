@@ -24,8 +24,8 @@ def from_true_convolution(array: np.ndarray, scale: int) -> Kernel:
 def to_usrnet(kernel: Kernel) -> np.ndarray:
     """Point-spread function for USRNet and other FFT data steps that sample at ``[::s]``.
 
-    With this (K', K') array p, ``y = ifft2(fft2(x) * fft2(roll(pad(p), -(K'//2))))[::s, ::s]`` equals the canonical
-    operator away from the border. K' = K + s - 2 (even s) or K + s - 1 (odd s).
+    With this (K', K') array p, ``y = ifft2(fft2(x) * fft2(roll(pad(p), -(K'//2))))[::s, ::s]`` equals the
+    canonical operator away from the border. K' = K + s - 2 (even s) or K + s - 1 (odd s).
     """
     n = kernel.scale - 2 if kernel.scale % 2 == 0 else kernel.scale - 1
     return np.pad(to_true_convolution(kernel), ((0, n), (0, n)))
@@ -36,11 +36,13 @@ def from_usrnet(array: np.ndarray, scale: int) -> Kernel:
     p = np.asarray(array, dtype=np.float64)
     n = scale - 2 if scale % 2 == 0 else scale - 1
     # Zeros in front undo the zeros at the end, whatever the array's own margin is.
-    return from_true_convolution(np.pad(p, ((n, 0), (n, 0))), scale)
+    return from_true_convolution(
+        _trimmed(np.pad(p, ((n, 0), (n, 0))), (p.shape[0] - n, p.shape[1] - n)), scale
+    )
 
 
 def to_kernelgan(kernel: Kernel) -> np.ndarray:
-    """Array for ZSSR and KernelGAN: ``scipy.ndimage.correlate(x, k)[::s, ::s]`` equals the canonical operator.
+    """Array for ZSSR and KernelGAN: ``scipy.ndimage.correlate(x, k)[::s, ::s]`` does what `degrade` does.
 
     Shape (K + s - 1, K + s - 1); its centre of mass sits at K'//2 + (s - K' % 2)/2.
     """
@@ -52,6 +54,7 @@ def to_kernelgan(kernel: Kernel) -> np.ndarray:
 def from_kernelgan(array: np.ndarray, scale: int) -> Kernel:
     """Canonical kernel from an array meant for ``scipy.ndimage.correlate(x, k)[::s, ::s]`` (any size)."""
     k = np.asarray(array, dtype=np.float64)
+    made = (k.shape[0] - scale + 1, k.shape[1] - scale + 1)
     for axis in (0, 1):
         # Entry m of `correlate` meets x[s*i + m - n//2]; canonical entry m meets x[s*i + m - (K - s)/2].
         n = k.shape[axis]
@@ -61,7 +64,7 @@ def from_kernelgan(array: np.ndarray, scale: int) -> Kernel:
         pad = [(0, 0), (0, 0)]
         pad[axis] = (reach - before, reach + scale - 1 - after)
         k = np.pad(k, pad)
-    return Kernel.from_array(k, scale, "kernelgan")
+    return Kernel.from_array(_trimmed(k, made), scale, "kernelgan")
 
 
 def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
@@ -72,7 +75,7 @@ def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
     their sum; the published pictures are that much darker.
     """
     k = np.asarray(array, dtype=np.float64)
-    n = k.shape[0]
+    n = np.array(k.shape)
     want = n // 2 + 0.5 * (scale - n % 2)
     return np.asarray(ndi.shift(k, want - np.array(ndi.center_of_mass(k))), dtype=np.float64)
 
@@ -80,3 +83,13 @@ def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
 def from_div2krk(array: np.ndarray, scale: int) -> Kernel:
     """Canonical, normalised kernel from the array stored in a DIV2KRK ``.mat`` file (see `shift_div2krk`)."""
     return Kernel(from_kernelgan(shift_div2krk(array, scale), scale).array, scale, "div2krk")
+
+
+def _trimmed(k: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Zero margins cut off, as much in front as behind and never below `size`: round trips do not grow."""
+    for axis in (0, 1):
+        used = np.flatnonzero(k.any(axis=1 - axis))
+        n = k.shape[axis]
+        margin = min((n - max(size[axis], 1)) // 2, used[0], n - 1 - used[-1]) if used.size else 0
+        k = np.take(k, np.arange(margin, n - margin), axis=axis)
+    return k

@@ -29,7 +29,7 @@ def check_scale(scale: int) -> int:
 
 
 def default_size(scale: int) -> int:
-    """Side of the kernels this project estimates: 17, 16, 25, 32 for scale 1 to 4 (about +-4 low-res pixels)."""
+    """Side of the kernels that are estimated: 17, 16, 25, 32 for scale 1 to 4 (about +-4 low-res pixels)."""
     return 17 if scale == 1 else 8 * scale + scale % 2
 
 
@@ -37,12 +37,12 @@ def default_size(scale: int) -> int:
 class Kernel:
     """A downscaling kernel in the canonical convention (see the module's text).
 
-    array: float64 (K, K), read-only, finite, sum 1, K = scale (mod 2), K <= 129. Small negative values are legal
-    (bicubic has them).
+    array: float64 (K, K), read-only, finite, sum 1, K = scale (mod 2), K <= 129. Small negative values are
+    legal (bicubic has them).
     scale: 1 to 4, the factor the kernel downscales by.
     method: how the kernel came to be, for reports and files.
 
-    Raises InputError when the array cannot be such a kernel. `Kernel.from_array` repairs what can be repaired.
+    Raises InputError when the array cannot be such a kernel. `Kernel.from_array` repairs what it can.
     """
 
     array: np.ndarray
@@ -55,7 +55,7 @@ class Kernel:
         _check_values(k)
         if k.shape[0] != k.shape[1] or (k.shape[0] - self.scale) % 2:
             raise InputError(
-                f"a kernel for scale {self.scale} must be square with a side of the same parity; got {k.shape}"
+                f"a kernel for scale {self.scale} is square with a side of the same parity; got {k.shape}"
             )
         if not np.isclose(k.sum(), 1.0, atol=1e-6):
             raise InputError(f"the kernel sums to {k.sum():.6g}, not to 1")
@@ -130,7 +130,7 @@ def _check_values(k: np.ndarray) -> None:
 
 
 def _fit_axis(k: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """Bring one axis to `size` entries, the middle staying the middle: zeros, and half a pixel if parity asks."""
+    """Bring one axis to `size` entries, the middle staying the middle: zeros, half a pixel if parity asks."""
     n = k.shape[axis]
     if n == size:
         return k

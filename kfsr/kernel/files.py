@@ -1,0 +1,243 @@
+"""Kernels as files: `.npy`, `.npz` and `.mat` both ways, `.png` as a picture to look at."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfsr.errors import InputError, KfsrError, UsageError
+from kfsr.kernel.conventions import from_div2krk, from_kernelgan, to_kernelgan
+from kfsr.kernel.value import MAX_SIZE, Kernel, check_scale
+
+CONVENTION = "correlation, K = scale (mod 2), origin at (K - 1)/2"
+KERNELGAN = "kernelgan"
+# The largest kernel in the widest number type is 0.5 MB; what is much larger is another kind of file.
+_MAX_BYTES = 8 * 2**20
+_SUFFIXES = ".npy, .npz, .mat"
+
+
+def load_kernel(path: Path | str, scale: int) -> Kernel:
+    """The kernel in a file, for downscaling by `scale`.
+
+    `.npy`   the array, in the canonical convention (`kfsr.kernel.value`)
+    `.npz`   the same under `kernel`, with `scale`, `convention` and `method` as `save_kernel` writes them
+    `.mat`   key `Kernel`. One that `save_kernel` wrote (it says ``convention = 'kernelgan'``) is taken as it
+             is, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``. All others are read by `from_div2krk`: their
+             centre of mass is moved to K//2 + (s - K % 2)/2, which is what DIV2KRK's files need, as they are
+             stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
+
+    The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
+    was off by more than 1 %. Raises InputError, one line with the file's name, for anything that is not such
+    a kernel, or one for another scale; UsageError for an unknown scale. It never unpickles.
+    """
+    check_scale(scale)
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        raise InputError(
+            f"{path}: a picture of a kernel cannot be read back; give the {_SUFFIXES} file instead"
+        )
+    if suffix not in _READERS:
+        raise InputError(f"{path}: {suffix or 'a name without an ending'} is no kernel file; use {_SUFFIXES}")
+    data = _read(path)
+    try:
+        kernel, total = _READERS[suffix](data, scale)
+    except KfsrError as error:
+        raise InputError(f"{path}: {error}") from error
+    if abs(total - 1) > 0.01:
+        warnings.warn(
+            f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2
+        )
+    return kernel
+
+
+def save_kernel(kernel: Kernel, path: Path | str) -> None:
+    """Write the kernel in the form that the file's ending asks for (see `kernel_bytes`), whole or not at all.
+
+    Raises UsageError for an unknown ending, OutputError when the file cannot be written.
+    """
+    from kfsr.image.files import write_bytes
+
+    path = Path(path)
+    try:
+        data = kernel_bytes(kernel, path.suffix)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    write_bytes(path, data)
+
+
+def kernel_bytes(kernel: Kernel, suffix: str) -> bytes:
+    """What `save_kernel` writes for an ending, for standard output.
+
+    `.npy` float64 array; `.npz` with `kernel`, `scale`, `convention`, `method`; `.mat` with `Kernel` as
+    KernelGAN and ZSSR read it (`to_kernelgan`) and `scale`, `convention`, `method` beside it; `.png` the
+    picture of `plot_kernel`. Raises UsageError for another ending.
+    """
+    out = io.BytesIO()
+    about: dict[str, Any] = {"scale": kernel.scale, "method": kernel.method}
+    match suffix.lower():
+        case ".npy":
+            np.save(out, kernel.array, allow_pickle=False)
+        case ".npz":
+            np.savez(out, kernel=kernel.array, convention=np.array(CONVENTION), **_as_arrays(about))
+        case ".mat":
+            import scipy.io
+
+            scipy.io.savemat(out, {"Kernel": to_kernelgan(kernel), "convention": KERNELGAN, **about})
+        case ".png":
+            from kfsr.image import Image, encode_image
+            from kfsr.kernel.plot import plot_kernel
+
+            return encode_image(Image.from_array(plot_kernel(kernel)), "PNG")
+        case _:
+            raise UsageError(f"{suffix or 'no ending'} is no kernel file; use {_SUFFIXES} or .png")
+    return out.getvalue()
+
+
+def _as_arrays(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: np.array(value) for key, value in values.items()}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; check the name") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
+    if len(data) > _MAX_BYTES:
+        raise InputError(
+            f"{path}: too large for a kernel (at most {MAX_SIZE} px a side); choose another file"
+        )
+    return data
+
+
+def _read_npy(data: bytes, scale: int) -> tuple[Kernel, float]:
+    array = _numbers(_npy_array(data, ".npy file"))
+    return Kernel.from_array(array, scale, "file"), float(array.sum())
+
+
+def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            held = {name.removesuffix(".npy") for name in archive.namelist()}
+            if "kernel" not in held:
+                raise InputError("has no array named 'kernel'; save it with `kfsr kernel -o FILE.npz`")
+            wanted = held & {"kernel", "scale", "convention", "method"}
+            parts = {key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'") for key in wanted}
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise InputError("is not a complete .npz file; save it again") from error
+    _check_scale_of(parts, scale)
+    convention = _word(parts, "convention")
+    if convention not in (None, CONVENTION):
+        raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
+    array = _numbers(parts["kernel"])
+    return Kernel.from_array(array, scale, _word(parts, "method") or "file"), float(array.sum())
+
+
+def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
+    import scipy.io
+
+    keys = ("Kernel", "scale", "convention", "method")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            listing = scipy.io.whosmat(io.BytesIO(data))
+            shapes = {name: shape for name, shape, _ in listing}
+            _check_shape(shapes.get("Kernel", ()))
+            wanted = [key for key in keys if key in shapes and math.prod(shapes[key]) <= MAX_SIZE**2 * 2]
+            parts = scipy.io.loadmat(io.BytesIO(data), variable_names=wanted)
+    except NotImplementedError as error:
+        raise InputError("is a MATLAB 7.3 file; save it with -v7 or as .npy") from error
+    except MemoryError:
+        raise
+    except InputError:
+        raise
+    except Exception as error:  # scipy's parser meets a damaged file with errors of a dozen kinds
+        raise InputError("is not a MATLAB file that can be read; save it again with -v7") from error
+    if "Kernel" not in parts:
+        raise InputError(f"holds no variable named Kernel (it has: {', '.join(sorted(shapes)) or 'nothing'})")
+    _check_scale_of(parts, scale)
+    method = _word(parts, "method") or "file"
+    array = _numbers(parts["Kernel"])
+    # The checks of values belong before the shift, which would turn NaN and a zero sum into something else.
+    Kernel.from_array(array, scale)
+    convention = _word(parts, "convention")
+    if convention not in (None, KERNELGAN):
+        raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
+    kernel = from_div2krk(array, scale) if convention is None else from_kernelgan(array, scale)
+    return Kernel(kernel.array, scale, method), float(array.sum())
+
+
+def _check_scale_of(parts: dict[str, Any], scale: int) -> None:
+    if "scale" not in parts:
+        return
+    try:
+        made_for = int(np.asarray(parts["scale"]).item())
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError("its scale is not one whole number; save it again") from error
+    if made_for != scale:
+        raise InputError(f"the kernel was made for scale {made_for}, not {scale}; use --scale {made_for}")
+
+
+def _word(parts: dict[str, Any], key: str) -> str | None:
+    """The text under a key: None when there is none or it is no text."""
+    value = np.asarray(parts.get(key, ""))
+    return (str(value.item()) or None) if value.size == 1 and value.dtype.kind == "U" else None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError("is packed in a way that NumPy does not use; save it again with numpy.savez")
+    with archive.open(name) as member:
+        data = member.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"its {name} is too large for a kernel (at most {MAX_SIZE} px a side)")
+    return data
+
+
+def _npy_array(data: bytes, what: str) -> np.ndarray:
+    """The array in `.npy` bytes, read only after its header has promised a shape of a kernel's size."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = header(stream)
+        if dtype.hasobject:
+            raise InputError("holds Python objects, which are never loaded; save a plain array of numbers")
+        if shape:
+            _check_shape(shape)
+        if math.prod(shape) * dtype.itemsize > len(data):
+            raise EOFError
+        stream.seek(0)
+        return np.asarray(np.load(stream, allow_pickle=False))
+    except (ValueError, EOFError, OSError, TypeError, SyntaxError, KeyError, OverflowError) as error:
+        raise InputError(f"is not a complete {what} of NumPy; save it again with numpy.save") from error
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if shape and (len(shape) != 2 or 0 in shape):
+        raise InputError(f"a kernel is a 2-D array; this one has shape {shape}")
+    # A few pixels more than MAX_SIZE: KernelGAN's form of the largest kernel is that much larger.
+    if shape and max(shape) > MAX_SIZE + 3:
+        raise InputError(f"the kernel is {shape[0]}x{shape[1]}; at most {MAX_SIZE} px are supported")
+
+
+def _numbers(array: Any) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"holds {array.dtype} values; a kernel is real numbers")
+    return np.asarray(array, dtype=np.float64)
+
+
+_READERS = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}
