@@ -92,9 +92,7 @@ def _options(target: Format, quality: int) -> dict[str, Any]:
             return {"quality": quality, "subsampling": "4:4:4"}
         case "WEBP":  # exact: keep colours under transparent pixels
             return {"lossless": True, "exact": True}
-        case "TIFF":
-            return {"compression": "tiff_lzw"}
-        case _:
+        case _:  # TIFF uncompressed: Pillow's compressed writer cannot store EXIF
             return {}
 
 
