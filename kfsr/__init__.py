@@ -1,0 +1,42 @@
+"""kfsr: learn one photo's downscaling kernel from the photo itself, and invert exactly that.
+
+    import kfsr
+    result = kfsr.upscale(image, scale=4)       # image: kfsr.Image, or an array (H, W), (H, W, 3), (H, W, 4)
+    kernel = kfsr.estimate_kernel(image, scale=4)
+
+The names below load on first use, so that ``import kfsr`` alone stays fast and needs neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kfsr.errors import KfsrError
+
+if TYPE_CHECKING:
+    from kfsr.image import Image
+    from kfsr.kernel import Kernel
+    from kfsr.pipeline import Result, estimate_kernel, upscale
+
+__version__ = "0.1.0"
+
+__all__ = ["Image", "Kernel", "KfsrError", "Result", "__version__", "estimate_kernel", "upscale"]
+
+_HOME = {
+    "Image": "kfsr.image",
+    "Kernel": "kfsr.kernel",
+    "Result": "kfsr.pipeline",
+    "estimate_kernel": "kfsr.pipeline",
+    "upscale": "kfsr.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'kfsr' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

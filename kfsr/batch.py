@@ -1,0 +1,207 @@
+"""Inputs to outputs: what is read, where it is written, and that one bad file does not stop the rest.
+
+`plan` settles every name before any work starts; `run` does the work file by file. Neither knows what the
+work is, so that all commands share them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError
+
+T = TypeVar("T")
+
+STREAM = "-"
+"""How the command line spells standard input and standard output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its output goes; None stands for standard input or standard output."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def source_name(self) -> str:
+        """The input as messages and reports call it."""
+        return "standard input" if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """The output as messages and reports call it."""
+        return "standard output" if self.target is None else str(self.target)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of a job: `value` from the work, or the `error` that ended it. `seconds` is wall time.
+
+    An error that is no `KfsrError` is a fault of this program.
+    """
+
+    job: Job
+    value: T | None
+    error: Exception | None
+    seconds: float
+
+
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    rename: Callable[[Path], str],
+    *,
+    check_name: Callable[[Path], object] | None = None,
+    keep: Iterable[Path] = (),
+) -> list[Job]:
+    """One job per input, in the inputs' order, with every name settled and checked.
+
+    output: None puts each result beside its input, and standard input's on standard output; "-" is standard
+    output; a folder (it exists, ends in a slash, or there are several inputs) takes one file per input and
+    is created; anything else is the file to write.
+    rename: from an input's path to its output's file name.
+    check_name: called with each output's path; raises when no such file can be written.
+    keep: further files of this call that no result may take the place of, such as a kernel that is read.
+
+    Raises UsageError for calls that cannot be meant: a folder as input, two results with one name, a result
+    that would overwrite an input, several results for one file; OutputError when the place to write is not
+    there. Missing inputs are left for `run` to report, so that the others get done.
+    """
+    sources = [None if name == STREAM else Path(name) for name in inputs]
+    _refuse_impossible(sources, output)
+    as_folder = output is not None and output != STREAM and _means_folder(output, len(sources))
+    jobs = []
+    for source in sources:
+        if output == STREAM or (output is None and source is None):
+            target = None
+        elif output is None and source is not None:
+            target = source.with_name(rename(source))
+        elif as_folder:
+            target = Path(str(output)) / rename(source or Path("stdin.png"))
+        else:
+            target = Path(str(output))
+        jobs.append(Job(source, target))
+    _check_targets(jobs, [path for path in sources if path is not None], list(keep), check_name)
+    # Beside a missing input there may be no folder either; that is the input's failure, not the call's.
+    wanted = (job for job in jobs if output is not None or (job.source is not None and job.source.exists()))
+    _prepare_folders({job.target.parent for job in wanted if job.target is not None}, create=as_folder)
+    return jobs
+
+
+def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
+    """Do `work` on each job and yield its outcome as it finishes; an exception ends its job, not the others.
+
+    Only what concerns the whole process passes through: interruption, and a closed standard output.
+    """
+    for job in jobs:
+        started = time.perf_counter()
+        value: T | None = None
+        failure: Exception | None = None
+        try:
+            value = work(job)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            failure = known_error(error)
+        yield Outcome(job, value, failure, time.perf_counter() - started)
+
+
+def known_error(error: Exception) -> Exception:
+    """`error` as a `KfsrError` where its meaning for the user is known, else `error` itself.
+
+    torch reports a lack of memory in a different way on each device, and the system in yet others.
+    """
+    if isinstance(error, KfsrError):
+        return error
+    text = str(error)
+    shortage = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError | OSError) and any(words in text for words in shortage))
+    ):
+        known: KfsrError = OutOfMemory("not enough memory; use a smaller picture, scale or --preset")
+    elif isinstance(error, OSError) and error.filename is not None:
+        known = InputError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    elif isinstance(error, OSError) and error.strerror:
+        known = OutputError(error.strerror)
+    else:
+        return error
+    return known.with_traceback(error.__traceback__)
+
+
+def _refuse_impossible(sources: Sequence[Path | None], output: str | None) -> None:
+    if sources.count(None) > 1:
+        raise UsageError("standard input ('-') can be given only once")
+    if output == STREAM and len(sources) > 1:
+        raise UsageError("several inputs cannot all go to standard output; give a folder with -o")
+    for source in sources:
+        if source is not None and source.is_dir():
+            raise UsageError(f"{source} is a folder; name its pictures, for example: {source}/*.png")
+
+
+def _means_folder(output: str, inputs: int) -> bool:
+    path = Path(output)
+    if path.is_dir() or output.endswith((os.sep, "/")):
+        return True
+    if inputs > 1:
+        if path.exists() or path.suffix:
+            raise UsageError(f"several inputs need a folder to go to; {output} is one file (write {output}/)")
+        return True
+    if not path.suffix:
+        raise UsageError(f"{output} has no ending that says its format; for a folder write {output}/")
+    return False
+
+
+def _check_targets(
+    jobs: Sequence[Job],
+    inputs: Sequence[Path],
+    keep: Sequence[Path],
+    check_name: Callable[[Path], object] | None,
+) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        if check_name is not None:
+            check_name(job.target)
+        if any(_same_file(job.target, path) for path in inputs):
+            raise UsageError(f"{job.target} is an input and would be overwritten; give another name with -o")
+        if any(_same_file(job.target, path) for path in keep):
+            raise UsageError(
+                f"{job.target} is already used for something else in this call; give another name"
+            )
+        other = taken.setdefault(os.path.realpath(job.target), job)
+        if other is not job:
+            names = f"{other.source_name} and {job.source_name}"
+            raise UsageError(f"{names} would both be written to {job.target}; rename one or do them apart")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether both names lead to one file: also by a link, or on a file system that ignores case."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _prepare_folders(folders: Iterable[Path], create: bool) -> None:
+    """Fail before the work and not after it when there is nowhere to write."""
+    for folder in folders:
+        if create:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{folder}: the folder cannot be created ({error.strerror})") from error
+        if not folder.is_dir():
+            raise OutputError(f"{folder}: there is no such folder; create it or choose another")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"{folder}: no permission to write in this folder; choose another with -o")

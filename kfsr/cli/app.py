@@ -1,0 +1,81 @@
+"""The commands put together, and the one way in and out of the process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from kfsr.cli import degrade, doctor, evaluate, kernel, upscale
+from kfsr.cli.console import print_error
+from kfsr.cli.status import Status, conclude, polite_termination
+
+app = typer.Typer(
+    name="kfsr",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "Data goes to standard output, messages to standard error. Exit status: 0 all done, "
+        "1 internal error, 2 wrong usage, 3 some inputs failed, 4 nothing could be done, 5 out of memory, "
+        "130 interrupted. KFSR_DEBUG=1 shows tracebacks."
+    ),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import kfsr
+
+        sys.stdout.write(f"kfsr {kfsr.__version__}\n")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Zero-shot blind super-resolution: learn one photo's downscaling kernel and invert exactly that."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+app.command("upscale", short_help="Upscale pictures by 2, 3 or 4.")(upscale.upscale)
+app.command("kernel", short_help="Find the downscaling kernel of a picture.")(kernel.kernel)
+app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
+app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
+app.command("doctor", short_help="Check this installation.")(doctor.doctor)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit status. Never raises, whatever happens inside."""
+    try:
+        with polite_termination():
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):  # None when the parent closed it
+                    stream.reconfigure(errors="backslashreplace")  # file names may hold anything
+            status = app(arguments, prog_name="kfsr", standalone_mode=False)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except typer.Abort:  # how typer words a Ctrl-C that arrives while it parses; newer ones return 130
+        return conclude(KeyboardInterrupt())
+    except BaseException as error:
+        if hasattr(error, "format_message"):  # typer's own errors; their class has moved between versions
+            print_error(_usage_line(error))
+            return Status.USAGE
+        return conclude(error)
+    return int(status or Status.DONE)
+
+
+def _usage_line(error: Any) -> str:
+    """typer's message as one line in this program's manner, with where to look further."""
+    text = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "kfsr"
+    return f"{text[:1].lower()}{text[1:]} (see '{command} --help')"

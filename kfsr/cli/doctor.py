@@ -1,0 +1,164 @@
+"""`kfsr doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kfsr.cli import output
+from kfsr.cli.status import Status, guarded
+
+
+@guarded
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
+) -> int:
+    """Say what this installation has, and test that it computes rightly.
+
+    Versions, devices and their memory, picture formats, and a short self-test. Exit status 0 when healthy,
+    else 1.
+    """
+    record: dict[str, Any] = {"versions": output.versions()}
+    record |= {
+        "system": f"{platform.system()} {platform.machine()}",
+        "devices": _probe(_devices),
+        "formats": _probe(_formats),
+        "tests": {name: _test(check) for name, check in _CHECKS.items()},
+    }
+    problems = [f"{name} is missing" for name, version in record["versions"].items() if version == "missing"]
+    problems += [f"{name}: {verdict}" for name, verdict in record["tests"].items() if verdict != "ok"]
+    record |= {"healthy": not problems, "problems": problems}
+    if as_json:
+        output.write_record(record)
+    else:
+        for line in _lines(record):
+            output.write_text(line)
+    return Status.DONE if not problems else Status.INTERNAL
+
+
+def _probe(look: Callable[[], Any]) -> Any:
+    """What there is, or in one line why that cannot be told: doctor must speak where all else fails."""
+    try:
+        return look()
+    except Exception as error:
+        return f"unknown ({type(error).__name__}: {error})"
+
+
+def _test(check: Callable[[], str]) -> str:
+    try:
+        return check() or "ok"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _devices() -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = {
+        "cpu": {
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "memory_gib": _memory_gib(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "bfloat16": _cpu_has_bfloat16(),
+        }
+    }
+    for index in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(index)
+        found[f"cuda:{index}"] = {
+            "name": about.name,
+            "memory_gib": round(about.total_memory / 2**30, 1),
+            "bfloat16": torch.cuda.is_bf16_supported(),
+        }
+    if torch.backends.mps.is_available():
+        found["mps"] = {"name": "Apple GPU"}
+    return found
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+
+
+def _cpu_has_bfloat16() -> bool | None:
+    """Whether the CPU multiplies bfloat16 itself; None where the system does not say."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return None
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
+
+
+def _formats() -> list[str]:
+    from kfsr.image import supported_formats
+
+    return list(supported_formats())
+
+
+def _check_operator() -> str:
+    """<A x, y> = <x, A^T y> at every scale, with a kernel that is neither round nor symmetric."""
+    import torch
+
+    from kfsr.degradation import adjoint, degrade
+
+    random = torch.Generator().manual_seed(0)
+    for scale in (2, 3, 4):
+        size = 8 + scale % 2
+        kernel = torch.rand(size, size, dtype=torch.float64, generator=random)
+        x = torch.rand(1, 3, 25, 22, dtype=torch.float64, generator=random)
+        low = degrade(x, kernel, scale)
+        y = torch.rand(low.shape, dtype=torch.float64, generator=random)
+        left, right = (low * y).sum().item(), (x * adjoint(y, kernel, scale, (25, 22))).sum().item()
+        if abs(left - right) > 1e-10 * abs(left):
+            return f"the adjoint at scale {scale} is wrong: {left!r} and {right!r}"
+    return ""
+
+
+def _check_png() -> str:
+    """A picture survives being written and read."""
+    import numpy as np
+
+    from kfsr.image import Image, encode_image, read_image
+
+    values = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    again = read_image(encode_image(Image.from_array(values), "PNG"))
+    return "" if np.array_equal(np.rint(again.pixels * 255), values) else "a PNG came back changed"
+
+
+_CHECKS: dict[str, Callable[[], str]] = {
+    "forward operator and adjoint": _check_operator,
+    "write and read": _check_png,
+}
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    lines = [f"{name:<8} {version}" for name, version in record["versions"].items()]
+    lines.append(f"system   {record['system']}")
+    devices = record["devices"]
+    if isinstance(devices, dict):
+        for name, about in devices.items():
+            words = ", ".join(_in_words(key, value) for key, value in about.items())
+            lines.append(f"{name:<8} {words}")
+    else:
+        lines.append(f"devices  {devices}")
+    formats = record["formats"]
+    lines.append(f"formats  {', '.join(formats) if isinstance(formats, list) else formats}")
+    lines += [f"test     {name}: {verdict}" for name, verdict in record["tests"].items()]
+    lines.append("healthy" if record["healthy"] else "not healthy: " + "; ".join(record["problems"]))
+    return lines
+
+
+def _in_words(key: str, value: Any) -> str:
+    name = key.removesuffix("_gib")
+    if value is None:
+        return f"{name} unknown"
+    if isinstance(value, bool):
+        return f"{name} {'yes' if value else 'no'}"
+    return f"{name} {value}" + (" GiB" if key.endswith("_gib") else "")

@@ -1,0 +1,185 @@
+"""`kfsr kernel`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kfsr import batch
+from kfsr.batch import Job
+from kfsr.cli import options, output
+from kfsr.cli.console import Console
+from kfsr.cli.status import conclude_run, describe, guarded, print_failure
+from kfsr.errors import UsageError
+
+if TYPE_CHECKING:
+    from kfsr.kernel import Kernel
+
+_SUFFIXES = (".npy", ".npz", ".mat", ".png")
+
+
+@guarded
+def kernel(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The picture; - is standard input.")],
+    scale: options.ScaleOption = 2,
+    output_path: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File (.npy, .npz, .mat, or .png to look at), folder, or - for .npy on standard output.",
+            show_default="PHOTO_kernel.npy beside the picture; nothing with --json",
+        ),
+    ] = None,
+    method: Annotated[
+        options.KernelMethod,
+        typer.Option(
+            "--method", "--kernel-method", help="spectral (a second), ikl (refined), bicubic (fixed)."
+        ),
+    ] = options.KernelMethod.ikl,
+    init: Annotated[
+        options.KernelInit, typer.Option("--init", "--kernel-init", help="What ikl starts from.")
+    ] = options.KernelInit.spectral,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel, for people.")
+    ] = None,
+    preset: options.PresetOption = options.Preset.balanced,
+    device: options.DeviceOption = options.Device.auto,
+    seed: options.SeedOption = 0,
+    threads: options.ThreadsOption = None,
+    as_json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+) -> int:
+    """Find the downscaling kernel of a picture, from that picture alone.
+
+    The kernel goes to a file that --kernel of `upscale` and `degrade` reads. A line on standard error says
+    its size and direction. With --json they go to standard output, and a file is written only where -o names
+    one.
+    """
+    nowhere = as_json and output_path is None
+    job = batch.plan(
+        [source],
+        output_path,
+        kernel_name,
+        check_name=None if nowhere else check_kernel_name,
+        keep=[] if plot is None else [plot],
+    )[0]
+    to_stdout = job.target is None and not nowhere
+    if to_stdout:
+        if as_json:
+            raise UsageError(
+                "--json and the kernel both want standard output; give the kernel a file with -o"
+            )
+        output.refuse_terminal("a kernel")
+    if plot is not None:
+        _check_plot(plot, job)
+    console = Console(quiet)
+    device_name = options.use_torch(device, threads)
+
+    def work(job: Job) -> Kernel:
+        from kfsr.kernel import kernel_bytes, plot_kernel, save_kernel
+        from kfsr.pipeline import estimate_kernel
+
+        console.subject = job.source_name
+        found: Kernel = estimate_kernel(
+            output.read_picture(job.source),
+            scale,
+            method=str(method),
+            init=str(init),
+            preset=str(preset),
+            seed=seed,
+            device=device_name,
+            progress=console.progress,
+        )
+        if to_stdout:
+            output.write_data(kernel_bytes(found, ".npy"))
+        elif job.target is not None and not nowhere:
+            save_kernel(found, job.target)
+        if plot is not None:
+            from kfsr.image import Image, write_image
+
+            write_image(Image.from_array(plot_kernel(found)), plot)
+        return found
+
+    with console.session():
+        outcome = next(batch.run([job], work))
+    if outcome.error is not None:
+        print_failure(outcome.error, job.source_name)
+    if outcome.value is not None:
+        facts = kernel_facts(outcome.value)
+        where = "" if nowhere else f" -> {job.target_name}"
+        console.note(f"{job.source_name}{where}: {_in_words(facts)}, {outcome.seconds:.1f} s")
+    if as_json:
+        record: dict[str, Any] = {
+            "input": job.source_name,
+            "output": None if nowhere else job.target_name,
+            "status": "done" if outcome.error is None else "failed",
+        }
+        if outcome.error is not None:
+            record["error"] = describe(outcome.error)
+        if outcome.value is not None:
+            record |= {
+                "scale": scale,
+                "kernel_method": str(method),
+                "kernel_init": str(init),
+                "preset": str(preset),
+                "seed": seed,
+                "device": device_name,
+                "kernel": facts,
+                "plot": None if plot is None else str(plot),
+            }
+        output.write_record(record | output.footer(outcome.seconds))
+    return conclude_run([outcome.error])
+
+
+def kernel_facts(kernel: Kernel) -> dict[str, Any]:
+    """What a person asks about a kernel, ready for JSON.
+
+    axes: standard deviations along the long and the short axis, in high-resolution pixels; angle: of the long
+    axis, in degrees counter-clockwise from horizontal as seen on the screen; centre: centre of mass off the
+    middle, (row, column).
+    """
+    (rr, rc), (_, cc) = kernel.covariance.tolist()
+    # Eigenvalues of [[cc, -rc], [-rc, rr]]: x to the right, y up, while rows count downwards.
+    mean, half = (rr + cc) / 2, math.hypot((cc - rr) / 2, rc)
+    return {
+        "size": kernel.size,
+        "method": kernel.method,
+        "trace": kernel.trace,
+        "covariance": kernel.covariance.tolist(),
+        "axes": [math.sqrt(max(0.0, mean + half)), math.sqrt(max(0.0, mean - half))],
+        "angle": math.degrees(0.5 * math.atan2(-2 * rc, cc - rr)) % 180,
+        "centre": list(kernel.centre),
+    }
+
+
+def kernel_name(picture: Path) -> str:
+    """File name of a picture's kernel where the user gives none."""
+    return f"{picture.stem}_kernel.npy"
+
+
+def check_kernel_name(path: Path) -> None:
+    """UsageError when no kernel can be written under this name."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: a kernel file ends in one of {', '.join(_SUFFIXES)}")
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    (long, short), (row, col) = facts["axes"], facts["centre"]
+    shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"
+    return (
+        f"{facts['method']}, {facts['size']}x{facts['size']} px, standard deviations {long:.2f} and "
+        f"{short:.2f} px, {shape}, centre off by {math.hypot(row, col):.2f} px"
+    )
+
+
+def _check_plot(plot: Path, job: Job) -> None:
+    from kfsr.image import format_by_suffix
+
+    format_by_suffix(plot)
+    if job.source is not None:
+        batch.plan([str(job.source)], str(plot), lambda picture: picture.name)

@@ -1,0 +1,120 @@
+"""The options that commands share, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class KernelMethod(StrEnum):
+    """Ways to find the kernel."""
+
+    spectral = "spectral"
+    ikl = "ikl"
+    bicubic = "bicubic"
+
+
+class KernelInit(StrEnum):
+    """Where `ikl` starts from."""
+
+    spectral = "spectral"
+    gaussian = "gaussian"
+
+
+class Solver(StrEnum):
+    """Ways to the high-resolution picture once the kernel is known."""
+
+    unfolding = "unfolding"
+    zssr = "zssr"
+    bicubic = "bicubic"
+
+
+class Preset(StrEnum):
+    """How much work is done."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+class Device(StrEnum):
+    """Where torch computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+def _check_seed(seed: int) -> int:
+    # Not min= and max=, which would print a number of nineteen digits in every help.
+    if not 0 <= seed < 2**63:
+        raise typer.BadParameter(f"{seed} is not between 0 and 2**63 - 1")
+    return seed
+
+
+ScaleOption = Annotated[
+    int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="A file, a folder, or - for standard output."),
+]
+KernelMethodOption = Annotated[
+    KernelMethod | None,
+    typer.Option(
+        "--kernel-method",
+        show_default="ikl",
+        help="How the kernel is found: spectral (a second), ikl (refined), bicubic (assume a clean resize).",
+    ),
+]
+KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]
+PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")
+]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, max=1024, help="CPU threads.", show_default="one per core"),
+]
+QualityOption = Annotated[
+    int,
+    typer.Option(
+        "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")
+]
+
+
+def use_torch(device: Device, threads: int | None) -> str:
+    """Settle where torch computes, and with how many threads; returns the device's name.
+
+    Raises UsageError when the device asked for is not there.
+    """
+    import torch
+
+    from kfsr.errors import UsageError
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    available = {
+        Device.cuda: torch.cuda.is_available(),
+        Device.mps: torch.backends.mps.is_available(),
+        Device.cpu: True,
+    }
+    if device is Device.auto:
+        return next(str(one) for one, there in available.items() if there)
+    if not available[device]:
+        raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
+    return str(device)

@@ -1,0 +1,97 @@
+"""Standard output: data and nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfsr.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from kfsr.image import Image
+
+
+def refuse_terminal(what: str) -> None:
+    """UsageError when standard output is a screen, on which `what` would be noise."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError(f"{what} would go to the terminal; give a file with -o, or pipe it on")
+
+
+def write_data(data: bytes) -> None:
+    """`data` to standard output; OutputError when there is none, BrokenPipeError when its reader has gone."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def read_picture(source: Path | None) -> Image:
+    """The picture in a file, or on standard input (None).
+
+    Raises InputError for what is no usable picture, UsageError when standard input is a keyboard or closed.
+    """
+    from kfsr.image import read_image
+
+    if source is not None:
+        return read_image(source)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("'-' reads a picture from standard input, but nothing is piped in")
+    return read_image(sys.stdin.buffer.read(), "standard input")
+
+
+def write_text(text: str) -> None:
+    """A line of text that is a command's result."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    sys.stdout.write(text + "\n")
+
+
+def write_record(record: dict[str, Any]) -> None:
+    """One JSON object on one line, at once. What JSON cannot say (NaN, infinity) is null."""
+    write_text(json.dumps(_plain(record), allow_nan=False))
+    sys.stdout.flush()
+
+
+def footer(seconds: float) -> dict[str, Any]:
+    """The end of every record: what it cost and what it was made with."""
+    return {"seconds": round(seconds, 3), "peak_memory_mib": peak_memory_mib(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program and of what its results depend on."""
+    import kfsr
+
+    found = {"kfsr": kfsr.__version__, "python": platform.python_version()}
+    for name in ("torch", "numpy", "scipy", "pillow"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def peak_memory_mib() -> float | None:
+    """The most memory this process has held so far, in MiB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10, 1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "tolist"):  # numpy
+        return _plain(value.tolist())
+    return value

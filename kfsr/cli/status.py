@@ -1,0 +1,135 @@
+"""From what happened to one line on standard error and an exit status, for every command."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from types import FrameType
+from typing import ParamSpec
+
+from kfsr.batch import known_error
+from kfsr.cli.console import print_error
+from kfsr.errors import KfsrError, OutOfMemory, UsageError
+
+P = ParamSpec("P")
+
+
+class Status(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    SOME_FAILED = 3
+    NOTHING_DONE = 4
+    OUT_OF_MEMORY = 5
+    INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
+    TERMINATED = 143
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program happens to be, so that temporary files are removed on the way out."""
+
+
+def guarded(command: Callable[P, int]) -> Callable[P, int]:
+    """The command with every exception turned into one line and a status, before typer has its own ideas."""
+
+    @functools.wraps(command)
+    def call(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            status = command(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a closed pipe shows here, not while Python shuts down
+            return status
+        except BaseException as error:
+            return conclude(error)
+
+    return call
+
+
+def conclude(error: BaseException) -> int:
+    """Say in one line why the process ends, and return the status it ends with."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else Status.INTERNAL
+    if isinstance(error, KeyboardInterrupt):
+        print_error("interrupted")
+        return Status.INTERRUPTED
+    if isinstance(error, Terminated):
+        print_error("terminated")
+        return Status.TERMINATED
+    if isinstance(error, BrokenPipeError):
+        _discard_stdout()
+        return Status.OUTPUT_CLOSED
+    if isinstance(error, Exception):
+        error = known_error(error)
+    print_failure(error)
+    return _status_of(error)
+
+
+def conclude_run(errors: Sequence[Exception | None]) -> int:
+    """The status of a run over several inputs, from the error of each (None: done), printed already.
+
+    A fault of the program decides; otherwise whether all or some were done; and when none was, what all
+    failures have in common: wrong usage, too little memory, or simply unusable inputs.
+    """
+    statuses = {_status_of(error) for error in errors if error is not None}
+    if Status.INTERNAL in statuses:
+        return Status.INTERNAL
+    if not statuses:
+        return Status.DONE
+    if None in errors:
+        return Status.SOME_FAILED
+    return statuses.pop() if len(statuses) == 1 else Status.NOTHING_DONE
+
+
+def print_failure(error: BaseException, about: str = "") -> None:
+    """One line about `error`, with the traceback in front where KFSR_DEBUG asks for it."""
+    if os.environ.get("KFSR_DEBUG") == "1":
+        traceback.print_exception(error)
+    print_error(describe(error), about)
+
+
+def describe(error: BaseException) -> str:
+    """What to tell the user about `error`."""
+    if isinstance(error, KfsrError):
+        return str(error)
+    return f"internal error ({type(error).__name__}: {error}); please report it with what KFSR_DEBUG=1 prints"
+
+
+@contextlib.contextmanager
+def polite_termination() -> Iterator[None]:
+    """SIGTERM as an exception while the block runs, so that it cleans up as Ctrl-C does."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Terminated()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _status_of(error: BaseException) -> Status:
+    if isinstance(error, UsageError):
+        return Status.USAGE
+    if isinstance(error, OutOfMemory):
+        return Status.OUT_OF_MEMORY
+    return Status.NOTHING_DONE if isinstance(error, KfsrError) else Status.INTERNAL
+
+
+def _discard_stdout() -> None:
+    # Else Python complains about the closed pipe once more when it flushes at exit.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
