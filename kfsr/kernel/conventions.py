@@ -33,12 +33,9 @@ def to_usrnet(kernel: Kernel) -> np.ndarray:
 
 def from_usrnet(array: np.ndarray, scale: int) -> Kernel:
     """Inverse of `to_usrnet` for arrays it made, and the right reading of any other such array."""
-    p = np.asarray(array, dtype=np.float64)
-    n = scale - 2 if scale % 2 == 0 else scale - 1
-    # Zeros in front undo the zeros at the end, whatever the array's own margin is.
-    return from_true_convolution(
-        _trimmed(np.pad(p, ((n, 0), (n, 0))), (p.shape[0] - n, p.shape[1] - n)), scale
-    )
+    p = np.asarray(array, dtype=np.float64)[::-1, ::-1]
+    before = (p.shape[0] - 1 - p.shape[0] // 2, p.shape[1] - 1 - p.shape[1] // 2)
+    return _at_offset(p, before, scale, "usrnet")
 
 
 def to_kernelgan(kernel: Kernel) -> np.ndarray:
@@ -54,29 +51,20 @@ def to_kernelgan(kernel: Kernel) -> np.ndarray:
 def from_kernelgan(array: np.ndarray, scale: int) -> Kernel:
     """Canonical kernel from an array meant for ``scipy.ndimage.correlate(x, k)[::s, ::s]`` (any size)."""
     k = np.asarray(array, dtype=np.float64)
-    made = (k.shape[0] - scale + 1, k.shape[1] - scale + 1)
-    for axis in (0, 1):
-        # Entry m of `correlate` meets x[s*i + m - n//2]; canonical entry m meets x[s*i + m - (K - s)/2].
-        n = k.shape[axis]
-        before = n // 2
-        after = n - 1 - before
-        reach = max(before, after - scale + 1, 0)
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (reach - before, reach + scale - 1 - after)
-        k = np.pad(k, pad)
-    return Kernel.from_array(_trimmed(k, made), scale, "kernelgan")
+    return _at_offset(k, (k.shape[0] // 2, k.shape[1] // 2), scale, "kernelgan")
 
 
 def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
     """The array DIV2KRK's pictures were really made with, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``.
 
     The ``.mat`` files (key ``Kernel``) hold kernels before their shift. The centre of mass is moved to
-    n//2 + (s - n % 2)/2 by a cubic spline inside the array's own bounds, so wide kernels lose up to 0.7 % of
-    their sum; the published pictures are that much darker.
+    n//2 + (s - 1)/2 by a cubic spline inside the array's own bounds, so wide kernels lose up to 0.7 % of
+    their sum; the published pictures are that much darker. KernelGAN's formula for the place,
+    n//2 + (s - n % 2)/2, is the same for odd n, which theirs all are, and half a pixel off for even n.
     """
     k = np.asarray(array, dtype=np.float64)
     n = np.array(k.shape)
-    want = n // 2 + 0.5 * (scale - n % 2)
+    want = n // 2 + 0.5 * (scale - 1)
     return np.asarray(ndi.shift(k, want - np.array(ndi.center_of_mass(k))), dtype=np.float64)
 
 
@@ -85,11 +73,21 @@ def from_div2krk(array: np.ndarray, scale: int) -> Kernel:
     return Kernel(from_kernelgan(shift_div2krk(array, scale), scale).array, scale, "div2krk")
 
 
-def _trimmed(k: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Zero margins cut off, as much in front as behind and never below `size`: round trips do not grow."""
+def _at_offset(k: np.ndarray, before: tuple[int, int], scale: int, method: str) -> Kernel:
+    """Canonical kernel from an array whose entry m meets ``x[s*i + m - before]``, by adding zeros only.
+
+    Zero margins of the other program's own are cut off again, so that round trips do not grow.
+    """
     for axis in (0, 1):
-        used = np.flatnonzero(k.any(axis=1 - axis))
+        # The canonical entry m meets x[s*i + m - reach] and there are 2*reach + s of them.
         n = k.shape[axis]
-        margin = min((n - max(size[axis], 1)) // 2, used[0], n - 1 - used[-1]) if used.size else 0
-        k = np.take(k, np.arange(margin, n - margin), axis=axis)
-    return k
+        after = n - 1 - before[axis]
+        reach = max(before[axis], after - scale + 1)
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (reach - before[axis], reach + scale - 1 - after)
+        k = np.pad(k, pad)
+        used = np.flatnonzero(k.any(axis=1 - axis))
+        spare = (k.shape[axis] - max(n - scale + 1, 1)) // 2
+        margin = min(spare, used[0], k.shape[axis] - 1 - used[-1]) if used.size else 0
+        k = np.take(k, np.arange(margin, k.shape[axis] - margin), axis=axis)
+    return Kernel.from_array(k, scale, method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -14,12 +15,24 @@ import numpy as np
 
 from kfsr.errors import InputError, KfsrError, UsageError
 from kfsr.kernel.conventions import from_div2krk, from_kernelgan, to_kernelgan
+from kfsr.kernel.matlab import read_variables
 from kfsr.kernel.value import MAX_SIZE, Kernel, check_scale
 
 CONVENTION = "correlation, K = scale (mod 2), origin at (K - 1)/2"
 KERNELGAN = "kernelgan"
 # The largest kernel in the widest number type is 0.5 MB; what is much larger is another kind of file.
 _MAX_BYTES = 8 * 2**20
+# What NumPy raises, between its header's parser and its reader, on bytes that are no array.
+_NPY_ERRORS = (
+    ValueError,
+    EOFError,
+    OSError,
+    TypeError,
+    SyntaxError,
+    KeyError,
+    OverflowError,
+    tokenize.TokenError,
+)
 _SUFFIXES = ".npy, .npz, .mat"
 
 
@@ -30,7 +43,7 @@ def load_kernel(path: Path | str, scale: int) -> Kernel:
     `.npz`   the same under `kernel`, with `scale`, `convention` and `method` as `save_kernel` writes them
     `.mat`   key `Kernel`. One that `save_kernel` wrote (it says ``convention = 'kernelgan'``) is taken as it
              is, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``. All others are read by `from_div2krk`: their
-             centre of mass is moved to K//2 + (s - K % 2)/2, which is what DIV2KRK's files need, as they are
+             centre of mass is moved to K//2 + (s - 1)/2, which is what DIV2KRK's files need, as they are
              stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
 
     The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
@@ -132,7 +145,10 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
             if "kernel" not in held:
                 raise InputError("has no array named 'kernel'; save it with `kfsr kernel -o FILE.npz`")
             wanted = held & {"kernel", "scale", "convention", "method"}
-            parts = {key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'") for key in wanted}
+            parts = {
+                key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'", key == "kernel")
+                for key in wanted
+            }
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError, ValueError) as error:
         raise InputError("is not a complete .npz file; save it again") from error
     _check_scale_of(parts, scale)
@@ -144,46 +160,34 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
 
 
 def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
-    import scipy.io
-
-    keys = ("Kernel", "scale", "convention", "method")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            listing = scipy.io.whosmat(io.BytesIO(data))
-            shapes = {name: shape for name, shape, _ in listing}
-            _check_shape(shapes.get("Kernel", ()))
-            wanted = [key for key in keys if key in shapes and math.prod(shapes[key]) <= MAX_SIZE**2 * 2]
-            parts = scipy.io.loadmat(io.BytesIO(data), variable_names=wanted)
-    except NotImplementedError as error:
-        raise InputError("is a MATLAB 7.3 file; save it with -v7 or as .npy") from error
-    except MemoryError:
-        raise
-    except InputError:
-        raise
-    except Exception as error:  # scipy's parser meets a damaged file with errors of a dozen kinds
-        raise InputError("is not a MATLAB file that can be read; save it again with -v7") from error
+    parts = read_variables(data, _MAX_BYTES)
     if "Kernel" not in parts:
-        raise InputError(f"holds no variable named Kernel (it has: {', '.join(sorted(shapes)) or 'nothing'})")
+        raise InputError(f"holds no variable named Kernel; it has: {', '.join(sorted(parts)) or 'nothing'}")
+    if not isinstance(parts["Kernel"], np.ndarray):
+        raise InputError("its Kernel is no matrix of plain numbers; a kernel is real numbers")
+    _check_shape(parts["Kernel"].shape)
     _check_scale_of(parts, scale)
     method = _word(parts, "method") or "file"
     array = _numbers(parts["Kernel"])
-    # The checks of values belong before the shift, which would turn NaN and a zero sum into something else.
-    Kernel.from_array(array, scale)
     convention = _word(parts, "convention")
     if convention not in (None, KERNELGAN):
         raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
-    kernel = from_div2krk(array, scale) if convention is None else from_kernelgan(array, scale)
+    if convention is None:
+        # The values are checked before the shift, which would turn NaN and a zero sum into something else.
+        Kernel.from_array(array, scale)
+        kernel = from_div2krk(array, scale)
+    else:
+        kernel = from_kernelgan(array, scale)
     return Kernel(kernel.array, scale, method), float(array.sum())
 
 
 def _check_scale_of(parts: dict[str, Any], scale: int) -> None:
     if "scale" not in parts:
         return
-    try:
-        made_for = int(np.asarray(parts["scale"]).item())
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError("its scale is not one whole number; save it again") from error
+    value = np.asarray(parts["scale"])
+    if value.size != 1 or value.dtype.kind not in "fiu" or value.item() % 1 != 0:
+        raise InputError("its scale is not one whole number; save it again")
+    made_for = int(value.item())
     if made_for != scale:
         raise InputError(f"the kernel was made for scale {made_for}, not {scale}; use --scale {made_for}")
 
@@ -204,7 +208,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return data
 
 
-def _npy_array(data: bytes, what: str) -> np.ndarray:
+def _npy_array(data: bytes, what: str, is_kernel: bool = True) -> np.ndarray:
     """The array in `.npy` bytes, read only after its header has promised a shape of a kernel's size."""
     stream = io.BytesIO(data)
     try:
@@ -215,21 +219,21 @@ def _npy_array(data: bytes, what: str) -> np.ndarray:
         shape, _, dtype = header(stream)
         if dtype.hasobject:
             raise InputError("holds Python objects, which are never loaded; save a plain array of numbers")
-        if shape:
+        if is_kernel:
             _check_shape(shape)
         if math.prod(shape) * dtype.itemsize > len(data):
             raise EOFError
         stream.seek(0)
         return np.asarray(np.load(stream, allow_pickle=False))
-    except (ValueError, EOFError, OSError, TypeError, SyntaxError, KeyError, OverflowError) as error:
+    except _NPY_ERRORS as error:
         raise InputError(f"is not a complete {what} of NumPy; save it again with numpy.save") from error
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    if shape and (len(shape) != 2 or 0 in shape):
+    if len(shape) != 2 or 0 in shape:
         raise InputError(f"a kernel is a 2-D array; this one has shape {shape}")
     # A few pixels more than MAX_SIZE: KernelGAN's form of the largest kernel is that much larger.
-    if shape and max(shape) > MAX_SIZE + 3:
+    if max(shape) > MAX_SIZE + 3:
         raise InputError(f"the kernel is {shape[0]}x{shape[1]}; at most {MAX_SIZE} px are supported")
 
 
