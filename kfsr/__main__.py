@@ -1,5 +1,6 @@
 """`kfsr` and `python -m kfsr`."""
 
+import signal
 import sys
 
 
@@ -9,7 +10,10 @@ def main() -> None:
         from kfsr.cli import run
 
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:  # before `run` could take care of it
+        for number in (signal.SIGINT, signal.SIGTERM):  # all is done and the status is settled
+            signal.signal(number, signal.SIG_IGN)
+    except KeyboardInterrupt:  # while the program was still loading
+        sys.stderr.write("kfsr: interrupted\n")
         status = 130
     sys.exit(status)
 

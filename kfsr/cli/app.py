@@ -10,7 +10,7 @@ import typer
 
 from kfsr.cli import degrade, doctor, evaluate, kernel, upscale
 from kfsr.cli.console import print_error
-from kfsr.cli.status import Status, conclude, polite_termination
+from kfsr.cli.status import Status, conclude, stoppable
 
 app = typer.Typer(
     name="kfsr",
@@ -56,15 +56,13 @@ app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status. Never raises, whatever happens inside."""
     try:
-        with polite_termination():
+        with stoppable():
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):  # None when the parent closed it
                     stream.reconfigure(errors="backslashreplace")  # file names may hold anything
             status = app(arguments, prog_name="kfsr", standalone_mode=False)
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except typer.Abort:  # how typer words a Ctrl-C that arrives while it parses; newer ones return 130
-        return conclude(KeyboardInterrupt())
     except BaseException as error:
         if hasattr(error, "format_message"):  # typer's own errors; their class has moved between versions
             print_error(_usage_line(error))

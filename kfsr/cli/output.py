@@ -6,7 +6,6 @@ import json
 import math
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +63,8 @@ def footer(seconds: float) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of this program and of what its results depend on."""
+    from importlib import metadata  # slow to import, and help does not need it
+
     import kfsr
 
     found = {"kfsr": kfsr.__version__, "python": platform.python_version()}

@@ -7,7 +7,6 @@ import functools
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
@@ -15,7 +14,7 @@ from types import FrameType
 from typing import ParamSpec
 
 from kfsr.batch import known_error
-from kfsr.cli.console import print_error
+from kfsr.cli.console import print_error, print_line
 from kfsr.errors import KfsrError, OutOfMemory, UsageError
 
 P = ParamSpec("P")
@@ -35,8 +34,16 @@ class Status(IntEnum):
     TERMINATED = 143
 
 
-class Terminated(BaseException):
-    """SIGTERM, raised where the program happens to be, so that temporary files are removed on the way out."""
+class Stopped(BaseException):
+    """A signal asked the program to stop; raised wherever it is, so that it cleans up on the way out.
+
+    For SIGINT too, instead of KeyboardInterrupt: that one typer swallows, and Python may turn it into another
+    status while it shuts down.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.status = 128 + signum
 
 
 def guarded(command: Callable[P, int]) -> Callable[P, int]:
@@ -59,12 +66,9 @@ def conclude(error: BaseException) -> int:
     """Say in one line why the process ends, and return the status it ends with."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Status.INTERNAL
-    if isinstance(error, KeyboardInterrupt):
-        print_error("interrupted")
-        return Status.INTERRUPTED
-    if isinstance(error, Terminated):
-        print_error("terminated")
-        return Status.TERMINATED
+    if isinstance(error, Stopped):
+        print_line("kfsr: interrupted" if error.status == Status.INTERRUPTED else "kfsr: terminated")
+        return error.status
     if isinstance(error, BrokenPipeError):
         _discard_stdout()
         return Status.OUTPUT_CLOSED
@@ -105,20 +109,21 @@ def describe(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def polite_termination() -> Iterator[None]:
-    """SIGTERM as an exception while the block runs, so that it cleans up as Ctrl-C does."""
+def stoppable() -> Iterator[None]:
+    """SIGINT (Ctrl-C) and SIGTERM raise `Stopped` while the block runs; an ignored signal stays ignored."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise Terminated()
+        raise Stopped(signum)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in heeded:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heeded:
+            signal.signal(number, before[number])
 
 
 def _status_of(error: BaseException) -> Status:
