@@ -70,6 +70,7 @@ def test_true_convolution(scale: int) -> None:
 def test_usrnet_fft(scale: int, extra: int) -> None:
     kernel = some_kernel(scale, extra)
     p = to_usrnet(kernel)
+    assert p.shape == (kernel.size + scale - 2 + scale % 2,) * 2
     x = coffee()
     full = np.zeros_like(x)
     full[: p.shape[0], : p.shape[1]] = p
