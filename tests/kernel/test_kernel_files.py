@@ -207,6 +207,7 @@ MALFORMED = {
     "mat with zero sum": (".mat", mat(Kernel=ZERO), "sums to zero"),
     "mat too large": (".mat", mat(Kernel=np.ones((140, 140))), "140x140; at most 129 px"),
     "mat with a cell": (".mat", mat(Kernel=np.array([[GOOD, 1]], dtype=object)), "a kernel is real numbers"),
+    "mat with complex numbers": (".mat", mat(Kernel=GOOD * 1j), "a kernel is real numbers"),
     "mat with text": (".mat", mat(Kernel="abc"), "a kernel is real numbers"),
     "mat for another scale": (".mat", mat(Kernel=GOOD, scale=3), "made for scale 3, not 2"),
     "mat of unknown convention": (".mat", mat(Kernel=GOOD, convention="odd"), "'odd' is unknown"),
@@ -254,6 +255,22 @@ def test_damaged_anywhere_still_one_line(suffix: str, tmp_path: Path) -> None:
                 assert "\n" not in str(error)
             else:
                 assert kernel.array.sum() == pytest.approx(1)
+
+
+def test_compressed_mat(tmp_path: Path) -> None:
+    path = tmp_path / "k.mat"
+    ours = gaussian_kernel(COVARIANCE, 2, 24)
+    scipy.io.savemat(path, {"Kernel": to_kernelgan(ours), "convention": "kernelgan"}, do_compression=True)
+    np.testing.assert_allclose(load_kernel(path, 2).array, ours.array, atol=1e-15)
+    scipy.io.savemat(path, {"Kernel": to_kernelgan(ours)}, do_compression=True)
+    data = path.read_bytes()
+    # Without its checksum, and with a wrong one.
+    size = int.from_bytes(data[132:136], "little")
+    cut = data[:132] + (size - 4).to_bytes(4, "little") + data[136:-4]
+    for bad in (cut, data[:-1] + bytes([data[-1] ^ 1])):
+        path.write_bytes(bad)
+        with pytest.raises(InputError, match=r"k\.mat: is a damaged MATLAB file"):
+            load_kernel(path, 2)
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
