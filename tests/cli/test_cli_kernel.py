@@ -1,0 +1,72 @@
+"""`kfsr kernel`: where the kernel goes and what is said about it."""
+
+import io
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from process import kfsr_run
+
+import kfsr
+from kfsr.cli.kernel import kernel_facts
+from kfsr.kernel import gaussian_kernel, load_kernel
+
+METHOD = ("--method", "spectral")
+
+
+def test_the_kernel_lies_beside_the_picture(photos):
+    done = kfsr_run(photos, "kernel", "face.png", *METHOD).ok()
+    assert done.stdout == b""
+    array = np.load(photos / "face_kernel.npy")
+    assert array.sum() == pytest.approx(1)
+    assert done.stderr.startswith("face.png -> face_kernel.npy: spectral, ")
+    photo = np.asarray(PIL.Image.open(photos / "face.png"))
+    expected = kfsr.estimate_kernel(photo, method="spectral")
+    assert np.allclose(array, expected.array, atol=1e-6)
+
+
+def test_on_stdout_it_is_the_same_array(photos):
+    kfsr_run(photos, "kernel", "cat.jpg", "-s", "3", "-o", "k.npy", *METHOD).ok()
+    done = kfsr_run(photos, "kernel", "-", "-s", "3", *METHOD, stdin=(photos / "cat.jpg").read_bytes()).ok()
+    assert np.array_equal(np.load(io.BytesIO(done.stdout)), np.load(photos / "k.npy"))
+
+
+def test_other_forms_and_a_plot(photos):
+    kfsr_run(photos, "kernel", "face.png", "-o", "k.npz", "--plot", "plot.png", *METHOD).ok()
+    kfsr_run(photos, "kernel", "face.png", "-o", "k.mat", *METHOD).ok()
+    npz, mat = load_kernel(photos / "k.npz", 2), load_kernel(photos / "k.mat", 2)
+    assert npz.method == "spectral"
+    assert mat.trace == pytest.approx(npz.trace, rel=1e-3)
+    assert min(PIL.Image.open(photos / "plot.png").size) > 200
+
+
+def test_json_alone_writes_no_file(photos):
+    before = sorted(photos.iterdir())
+    done = kfsr_run(photos, "kernel", "face.png", "--json", "-q", *METHOD).ok()
+    assert done.stderr == ""
+    record = json.loads(done.stdout)
+    assert record["output"] is None
+    assert record["status"] == "done"
+    assert len(record["kernel"]["covariance"]) == 2
+    assert record["kernel"]["axes"][0] >= record["kernel"]["axes"][1] > 0
+    assert sorted(photos.iterdir()) == before
+    kfsr_run(photos, "kernel", "face.png", "--json", "-o", "k.npy", *METHOD).ok()
+    assert np.load(photos / "k.npy").shape == (record["kernel"]["size"],) * 2
+
+
+def test_a_missing_picture(photos):
+    done = kfsr_run(photos, "kernel", "missing.png", "--json", *METHOD)
+    assert done.status == 4
+    assert json.loads(done.stdout)["status"] == "failed"
+
+
+def test_axes_and_angle_are_those_of_the_gaussian():
+    # Long axis 2 px along 30 degrees (right and up, so rows decrease), short axis 1 px.
+    angle = np.radians(30)
+    along, across = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
+    covariance = 4 * np.outer(along, along) + np.outer(across, across)
+    facts = kernel_facts(gaussian_kernel(covariance, 4))
+    assert facts["axes"] == pytest.approx([2, 1], abs=0.02)
+    assert facts["angle"] == pytest.approx(30, abs=0.5)
+    assert facts["centre"] == pytest.approx([0, 0], abs=1e-9)

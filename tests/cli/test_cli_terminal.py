@@ -1,0 +1,94 @@
+"""On a terminal: progress bars, no binary data, and Ctrl-C."""
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from process import command, environment, kfsr_run
+
+SLOW = ("--kernel-method", "ikl", "--solver", "bicubic", "--preset", "best", "--threads", "1")
+
+
+def start_on_terminal(folder, *args, stdout=subprocess.PIPE):
+    """The process and the reading end of the terminal that is its stderr, 100 columns wide."""
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    process = subprocess.Popen(
+        command(*args),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=writer if stdout == "terminal" else stdout,
+        stderr=writer,
+        env=environment(),
+    )
+    os.close(writer)
+    return process, reader
+
+
+def read_until(reader, text=None, seconds=120):
+    """What the terminal shows until `text` appears (None: until the end)."""
+    seen, deadline = "", time.monotonic() + seconds
+    while text is None or text not in seen:
+        assert time.monotonic() < deadline, seen
+        try:
+            data = os.read(reader, 4096)
+        except OSError:  # the other end is closed
+            data = b""
+        if not data:
+            assert text is None, seen
+            break
+        seen += data.decode()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_in_the_middle_leaves_nothing(photos, number, status, word):
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    process, reader = start_on_terminal(photos, "upscale", "face.png", "-o", "big.png", *SLOW)
+    shown = read_until(reader, "left]")
+    assert "face.png: " in shown  # the bar names the picture, its stage and the time left
+    process.send_signal(number)
+    rest = read_until(reader)
+    assert process.wait(timeout=60) == status
+    assert rest.splitlines()[-1] == f"kfsr: {word}"
+    assert "Traceback" not in rest
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_no_bars_when_quiet(photos):
+    args = ("kernel", "face.png", "--method", "ikl", "--preset", "fast", "--quiet", "--threads", "1")
+    process, reader = start_on_terminal(photos, *args)
+    assert read_until(reader) == ""
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("upscale", "face.png", "-o", "-"),
+        ("kernel", "face.png", "-o", "-"),
+        ("degrade", "face.png", "-k", "box", "-o", "-"),
+    ],
+)
+def test_binary_data_does_not_go_to_a_terminal(photos, args):
+    process, reader = start_on_terminal(photos, *args, stdout="terminal")
+    shown = read_until(reader)
+    assert process.wait(timeout=60) == 2
+    assert len(shown.splitlines()) == 1
+    assert "terminal" in shown
+
+
+def test_progress_is_not_written_to_a_file(photos):
+    done = kfsr_run(
+        photos, "kernel", "face.png", "--method", "ikl", "--preset", "fast", "--threads", "1"
+    ).ok()
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("face.png -> face_kernel.npy: ikl, ")

@@ -1,0 +1,123 @@
+"""Wrong calls get one line and status 2, before anything is read or computed; help is always there."""
+
+import pytest
+from process import environment, kfsr_run
+
+
+@pytest.mark.parametrize("args", [(), ("--help",), ("-h",)])
+def test_help_lists_every_command(tmp_path, args):
+    text = kfsr_run(tmp_path, *args).ok().stdout.decode()
+    for name in ("upscale", "kernel", "degrade", "evaluate", "doctor"):
+        assert f"\n  {name} " in text
+    assert "Exit status" in text
+
+
+@pytest.mark.parametrize("name", ["upscale", "kernel", "degrade", "evaluate", "doctor"])
+def test_every_command_has_help(tmp_path, name):
+    done = kfsr_run(tmp_path, name, "--help").ok()
+    assert done.stdout.startswith(f"Usage: kfsr {name} ".encode())
+    assert done.stderr == ""
+
+
+def test_version(tmp_path):
+    import kfsr
+
+    assert kfsr_run(tmp_path, "--version").ok().stdout.decode() == f"kfsr {kfsr.__version__}\n"
+
+
+WRONG = {
+    "unknown command": (("upscal", "face.png"), "upscale"),
+    "unknown option": (("upscale", "face.png", "--scal", "3"), "--scale"),
+    "no input": (("upscale",), "INPUT"),
+    "scale too large": (("upscale", "face.png", "--scale", "5"), "--scale"),
+    "scale of one": (("upscale", "face.png", "--scale", "1"), "--scale"),
+    "fractional scale": (("upscale", "face.png", "--scale", "1.5"), "--scale"),
+    "unknown method": (("upscale", "face.png", "--kernel-method", "magic"), "spectral"),
+    "unknown preset": (("upscale", "face.png", "--preset", "quick"), "balanced"),
+    "negative seed": (("upscale", "face.png", "--seed", "-1"), "--seed"),
+    "huge seed": (("upscale", "face.png", "--seed", str(2**63)), "--seed"),
+    "no threads": (("upscale", "face.png", "--threads", "0"), "--threads"),
+    "quality": (("upscale", "face.png", "--quality", "101"), "--quality"),
+    "method and kernel": (
+        ("upscale", "face.png", "--kernel", "k.npy", "--kernel-method", "ikl"),
+        "--kernel-method",
+    ),
+    "folder as input": (("upscale", "."), "*.png"),
+    "overwrites its input": (("upscale", "face.png", "-o", "face.png"), "overwritten"),
+    "overwrites another input": (("upscale", "face.png", "-o", "cat.jpg", "cat.jpg"), "folder"),
+    "overwrites the kernel": (("degrade", "face.png", "--kernel", "gray.png", "-o", "gray.png"), "gray.png"),
+    "output without ending": (("upscale", "face.png", "-o", "out"), "out/"),
+    "output of unknown kind": (("upscale", "face.png", "-o", "out.txt"), ".png"),
+    "several into one file": (("upscale", "face.png", "cat.jpg", "-o", "out.png"), "out.png/"),
+    "several to stdout": (("upscale", "face.png", "cat.jpg", "-o", "-"), "standard output"),
+    "stdin twice": (("upscale", "-", "-", "-o", "out/"), "once"),
+    "two results of one name": (("upscale", "face.png", "./face.png"), "face_x2.png"),
+    "picture and JSON on stdout": (("upscale", "face.png", "-o", "-", "--json"), "--json"),
+    "stdin's picture and JSON": (("upscale", "-", "--json"), "--json"),
+    "kernel and JSON on stdout": (("kernel", "face.png", "-o", "-", "--json"), "--json"),
+    "kernel saved to stdout": (("upscale", "face.png", "--save-kernel", "-"), "--save-kernel"),
+    "kernel of unknown kind": (("kernel", "face.png", "-o", "k.txt"), ".npy"),
+    "saved kernel of unknown kind": (("upscale", "face.png", "--save-kernel", "k.txt"), ".npy"),
+    "kernel and plot in one file": (("kernel", "face.png", "-o", "k.png", "--plot", "k.png"), "k.png"),
+    "plot over the input": (("kernel", "face.png", "--plot", "face.png"), "overwritten"),
+    "degrade without kernel": (("degrade", "face.png", "-o", "low.png"), "--kernel"),
+    "degrade without output": (("degrade", "face.png", "--kernel", "bicubic"), "--output"),
+    "negative noise": (
+        ("degrade", "face.png", "--kernel", "box", "-o", "low.png", "--noise", "-1"),
+        "--noise",
+    ),
+    "one picture to evaluate": (("evaluate", "face.png"), "TRUTH"),
+    "nothing to evaluate": (("evaluate",), "nothing to compare"),
+    "one kernel to evaluate": (("evaluate", "--kernel", "k.npy", "--scale", "2"), "--kernel-truth"),
+    "kernels without scale": (("evaluate", "--kernel", "k.npy", "--kernel-truth", "k.npy"), "--scale"),
+}
+
+
+@pytest.mark.parametrize(("args", "hint"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_call(photos, args, hint):
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    assert hint in kfsr_run(photos, *args).error_line(2)
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_device_that_is_not_there(photos):
+    import torch
+
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    assert missing in kfsr_run(photos, "upscale", "face.png", "--device", missing).error_line(2)
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_an_input_is_not_overwritten_through_a_link(photos, link):
+    getattr(photos / "alias.png", link)(photos / "face.png")
+    before = (photos / "face.png").read_bytes()
+    assert "overwritten" in kfsr_run(photos, "upscale", "face.png", "-o", "alias.png").error_line(2)
+    assert (photos / "face.png").read_bytes() == before
+
+
+def test_debug_adds_the_traceback(photos):
+    args = ("degrade", "nowhere.png", "--kernel", "box", "-o", "low.png")
+    assert "Traceback" not in kfsr_run(photos, *args).error_line(4)
+    done = kfsr_run(photos, *args, env=environment(KFSR_DEBUG="1"))
+    assert done.status == 4
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("kfsr: error: nowhere.png")
+
+
+def test_a_fault_of_the_program_is_one_line_that_asks_for_a_report(photos, tmp_path_factory):
+    broken = tmp_path_factory.mktemp("broken")
+    (broken / "torch.py").write_text("raise ValueError('a torch that does not load')\n")
+    env = environment()
+    env["PYTHONPATH"] = f"{broken}:{env['PYTHONPATH']}"
+    done = kfsr_run(photos, "degrade", "face.png", "--kernel", "box", "-o", "low.png", env=env)
+    line = done.error_line(1)
+    assert "ValueError" in line
+    assert "report" in line
+    assert not (photos / "low.png").exists()
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(photos):
+    line = kfsr_run(photos, "degrade", "no\nsuch\x1b[31m.png", "--kernel", "box", "-o", "low.png").error_line(
+        4
+    )
+    assert "\x1b" not in line
