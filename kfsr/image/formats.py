@@ -55,9 +55,9 @@ def format_by_name(name: str) -> Format:
 
     Raises UsageError when it is unknown or its codec is missing.
     """
-    wanted = name.lower()
+    suffix = "." + name.lower().removeprefix(".")  # every format's name is one of its endings, too
     for one in _FORMATS:
-        if wanted == one.name.lower() or "." + wanted.removeprefix(".") in one.suffixes:
+        if suffix in one.suffixes:
             if not one.available:
                 raise UsageError(codec_missing(one))
             return one

@@ -146,8 +146,6 @@ def _known_kind(data: bytes, name: str) -> str:
 
 def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
     width, height = size
-    if width < 1 or height < 1:
-        raise InputError(f"{name}: the picture has no pixels ({width} x {height}); get a fresh copy of it")
     if width * height > limit:
         raise InputError(
             f"{name}: {width} x {height} pixels are more than the limit of {limit};"

@@ -104,8 +104,7 @@ def test_the_limit_can_be_raised_beyond_that_of_pillow():
 @pytest.mark.parametrize("size", [(0, 48), (64, 0)])
 def test_no_pixels(size):
     message = refusal(png_bytes(gray_picture(), 8, 0, size=size), name="none.png")
-    assert message.startswith("none.png: ")
-    assert "no pixels" in message or "damaged" in message
+    assert message.startswith("none.png: damaged or incomplete PNG file")
 
 
 DEEP = "deep.img: 16-bit pictures are not supported yet; convert it to 8 bits first"
