@@ -64,6 +64,8 @@ def guarded(command: Callable[P, int]) -> Callable[P, int]:
 
 def conclude(error: BaseException) -> int:
     """Say in one line why the process ends, and return the status it ends with."""
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # typer makes its own exit of a closed pipe
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Status.INTERNAL
     if isinstance(error, Stopped):

@@ -15,7 +15,8 @@ def environment(**extra):
     """This process's environment, with the kfsr under test in front and one thread."""
     here = str(Path(kfsr.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "KFSR_DEBUG": "", **extra}
+    own = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "KFSR_DEBUG": "", "PYTHONUNBUFFERED": ""}
+    return {**os.environ, **own, **extra}
 
 
 def command(*args):

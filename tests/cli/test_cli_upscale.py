@@ -142,10 +142,17 @@ def test_a_kernel_file_that_is_none(photos, content):
     assert "k.npy" in kfsr_run(photos, "upscale", "face.png", "--kernel", "k.npy").error_line(4)
 
 
-@pytest.mark.parametrize("args", [("upscale", "face.png", "-o", "-", *QUICK), ("doctor",)])
-def test_a_closed_pipe_is_no_drama(photos, args):
+@pytest.mark.parametrize(
+    "args", [("upscale", "face.png", "-o", "-", *QUICK), ("doctor",), ("kernel", "-h"), ()]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_no_drama(photos, args, unbuffered):
     process = subprocess.Popen(
-        command(*args), cwd=photos, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        command(*args),
+        cwd=photos,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(PYTHONUNBUFFERED=unbuffered),
     )
     process.stdout.close()
     assert process.stderr.read() == b""
