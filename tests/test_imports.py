@@ -89,8 +89,18 @@ def test_methods_do_not_know_each_other(folder):
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_no_global_random_state(path):
-    source = (PACKAGE / path).read_text(encoding="utf-8")
-    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+    """Nothing seeds torch's, NumPy's or Python's own generator, except in a fork that is thrown away."""
+    tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+    forked = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        and any(ast.unparse(item.context_expr).startswith("torch.random.fork_rng(") for item in node.items)
+        for inner in ast.walk(node)
+    }
+    calls = {
+        ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in forked
+    }
     assert not calls & {"torch.manual_seed", "torch.random.manual_seed", "np.random.seed", "random.seed"}
 
 
@@ -123,7 +133,7 @@ def loaded_by(code):
 def test_nothing_heavy_is_loaded_before_it_is_needed(code):
     loaded = loaded_by(code)
     assert "kfsr" in loaded
-    assert not loaded & {"torch", "numpy", "scipy", "PIL", "tqdm", "rich"}
+    assert not loaded & {"torch", "numpy", "scipy", "PIL", "tqdm"}
 
 
 def test_the_public_names_load_when_asked_for():

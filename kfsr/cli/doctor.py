@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -59,13 +58,15 @@ def _test(check: Callable[[], str]) -> str:
 def _devices() -> dict[str, Any]:
     import torch
 
+    from kfsr.patch.model import working_dtype
+
     found: dict[str, Any] = {
         "cpu": {
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "memory_gib": _memory_gib(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
-            "bfloat16": _cpu_has_bfloat16(),
+            "bfloat16": working_dtype(torch.device("cpu")) is torch.bfloat16,
         }
     }
     for index in range(torch.cuda.device_count()):
@@ -73,7 +74,7 @@ def _devices() -> dict[str, Any]:
         found[f"cuda:{index}"] = {
             "name": about.name,
             "memory_gib": round(about.total_memory / 2**30, 1),
-            "bfloat16": torch.cuda.is_bf16_supported(),
+            "bfloat16": working_dtype(torch.device("cuda", index)) is torch.bfloat16,
         }
     if torch.backends.mps.is_available():
         found["mps"] = {"name": "Apple GPU"}
@@ -85,15 +86,6 @@ def _memory_gib() -> float | None:
         return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return None
-
-
-def _cpu_has_bfloat16() -> bool | None:
-    """Whether the CPU multiplies bfloat16 itself; None where the system does not say."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return None
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
 def _formats() -> list[str]:

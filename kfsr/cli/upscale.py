@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result
 
+TRUSTED = "trusted"
+"""The gate's verdict on a result that is what was asked for; any other one is told to the user."""
+
 
 @guarded
 def upscale(
@@ -162,6 +165,9 @@ def _tell(outcome: Outcome[Result], console: Console, jobs: int) -> None:
         return
     if outcome.value is None:
         return
+    gate = outcome.value.report.as_dict()["gate"]
+    if gate["verdict"] != TRUSTED:
+        console.warning(f"{outcome.job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = outcome.value.image.size
     line = (
         f"{outcome.job.source_name} -> {outcome.job.target_name}: {width}x{height}, "

@@ -1,11 +1,13 @@
 """`kfsr degrade` against SciPy and Pillow."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import PIL.Image
 import pytest
-from process import kfsr_run
+from process import command, environment, kfsr_run
 from scipy.ndimage import correlate
 
 from kfsr.kernel import gaussian_kernel, save_kernel, to_kernelgan
@@ -62,3 +64,28 @@ def test_stdin_to_stdout_and_transparency(photos):
     assert (low[:, :5] == (255, 0, 0, 255)).all()  # no blue leaks in
     assert (low[:, 5] == (255, 0, 0, 128)).all()  # nor where half of the block is invisible
     assert (low[:, 6:, 3] == 0).all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space through Linux")
+def test_too_little_memory_is_a_status_of_its_own(photos):
+    import resource
+
+    PIL.Image.new("L", (9000, 9000)).save(photos / "huge.png")
+    loaded = (
+        "import torch, kfsr.degradation, kfsr.image, kfsr.kernel; print(open('/proc/self/status').read())"
+    )
+    status = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=environment())
+    peak = int(status.stdout.split("VmPeak:")[1].split()[0]) * 1024
+    limit = peak + 700 * 2**20  # the picture alone takes 650 MB as float64
+
+    def restrict():
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    args = ("degrade", "huge.png", "--kernel", "box", "-o", "low.png")
+    done = subprocess.run(
+        command(*args), cwd=photos, capture_output=True, text=True, env=environment(), preexec_fn=restrict
+    )
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith("kfsr: error: huge.png: not enough memory")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (photos / "low.png").exists()
