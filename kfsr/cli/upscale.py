@@ -95,7 +95,7 @@ def upscale(
         for outcome in batch.run(jobs, task):
             console.close()
             console.subject = ""
-            _tell(outcome, console, len(jobs))
+            _tell(outcome, console)
             if as_json:
                 output.write_record(_record(outcome, kernel_file, kernel_paths.get(outcome.job)))
             errors.append(outcome.error)
@@ -159,7 +159,7 @@ def _load_kernel(path: Path | None, scale: int) -> Kernel | None:
     return load_kernel(path, scale)
 
 
-def _tell(outcome: Outcome[Result], console: Console, jobs: int) -> None:
+def _tell(outcome: Outcome[Result], console: Console) -> None:
     if outcome.error is not None:
         print_failure(outcome.error, outcome.job.source_name)
         return
