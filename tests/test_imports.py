@@ -23,7 +23,7 @@ LAYERS = (
     {"estimators", "solvers"},
     {"gate"},
     {"pipeline"},
-    {"batch", "evaluation"},
+    {"batch", "bench", "evaluation"},
     {"cli"},
     {"__main__", "__init__"},
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import degrade, doctor, evaluate, kernel, upscale
+from kfsr.cli import bench, degrade, doctor, evaluate, kernel, upscale
 from kfsr.cli.console import print_error
 from kfsr.cli.status import Status, conclude, stoppable
 
@@ -50,6 +50,7 @@ app.command("upscale", short_help="Upscale pictures by 2, 3 or 4.")(upscale.upsc
 app.command("kernel", short_help="Find the downscaling kernel of a picture.")(kernel.kernel)
 app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
 app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
+app.command("bench", short_help="Score a whole data set and print the table.")(bench.bench)
 app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 
 

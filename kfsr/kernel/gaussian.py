@@ -50,3 +50,8 @@ def scale_covariance(kernel: Kernel, factor: float) -> Kernel:
     """A Gaussian kernel of `factor` times the covariance of the given one, on the same canvas."""
     k = gaussian_kernel(kernel.covariance * factor, kernel.scale, kernel.size)
     return Kernel(k.array, k.scale, kernel.method)
+
+
+def own_blur_factor(scale: int) -> float:
+    """C_hat / C: what remains of a kernel's covariance when picture and twice-downscaled picture are compared."""
+    return 1 - 1 / scale**2

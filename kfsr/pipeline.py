@@ -1,0 +1,272 @@
+"""The one composition: picture in; kernel, patch model, solver and gate; picture, kernel and report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.errors import InputError, UsageError
+from kfsr.estimators import ikl, spectral
+from kfsr.gate import TRUSTED, Verdict
+from kfsr.image import Image, luma, unpremultiply
+from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
+from kfsr.patch.crops import CropSampler
+from kfsr.patch.training import train_patch_model
+from kfsr.progress import Progress, silent
+from kfsr.settings import Preset, preset_named
+from kfsr.solvers import unfolding, zssr
+
+KERNEL_METHODS = ("spectral", "ikl", "bicubic")
+KERNEL_INITS = ("spectral", "gaussian")
+SOLVERS = ("unfolding", "zssr", "bicubic")
+
+Window = tuple[int, int, int, int]
+"""Part of the low-resolution picture: first row, first column, rows, columns."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done to one picture and what was measured on the way.
+
+    residual: root mean square of (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels
+    from the border on. sigma: noise level the solver was given, in grey levels. timings: seconds by stage.
+    """
+
+    scale: int
+    preset: str
+    seed: int
+    device: str
+    kernel_method: str
+    solver: str
+    kernel: dict[str, Any]
+    gate: Verdict
+    sigma: float
+    residual: float
+    timings: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain numbers, strings, lists and dicts."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """image: the picture, exactly `scale` times the input (or its window); kernel: what it was inverted with."""
+
+    image: Image
+    kernel: Kernel
+    report: Report
+
+
+def upscale(
+    image: Image | np.ndarray,
+    scale: int = 2,
+    *,
+    kernel: Kernel | None = None,
+    kernel_method: str = "ikl",
+    kernel_init: str = "spectral",
+    solver: str = "unfolding",
+    preset: str = "balanced",
+    seed: int = 0,
+    device: str = "cpu",
+    window: Window | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
+
+    image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
+    no kernel is given; kernel_init: what ikl starts from, spectral or gaussian. solver: unfolding, zssr or bicubic
+    (plain interpolation). window: upscale only this part; everything is still learned from the whole picture.
+    progress: called as progress(stage, step, total). The same seed on the same CPU gives the same picture.
+
+    A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
+    UsageError for a wrong argument.
+    """
+    picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
+    check_scale(scale)
+    if scale == 1:
+        raise UsageError("scale 1 would return the picture as it is; use 2, 3 or 4")
+    _check_choice("solver", solver, SOLVERS)
+    if kernel is not None and kernel.scale != scale:
+        raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
+    work = _Work(picture, scale, preset, seed, device, progress or silent)
+    fallback = None
+    if kernel is None:
+        try:
+            kernel = work.estimate(kernel_method, kernel_init)
+        except InputError as reason:
+            kernel, fallback = bicubic_kernel(scale), str(reason)
+    given = kernel.method not in ("spectral", "ikl")
+    whole = (0, 0, picture.height, picture.width)
+    part = work.low_res[(..., *_slices(window or whole))]
+    sigma = work.preset.gate.trusted_sigma if given else work.preset.gate.estimated_sigma
+    if solver == "bicubic" or fallback is not None:
+        pixels = bicubic_upscale(part, scale)
+        verdict = Verdict(TRUSTED, "interpolated, as asked") if fallback is None else Verdict("bicubic", fallback)
+        sigma = 0.0
+    else:
+        pixels, sigma, verdict = work.solve(part, kernel, solver, sigma, given)
+    return work.result(part, pixels, kernel, kernel_method, solver, sigma, verdict, window or whole)
+
+
+def estimate_kernel(
+    image: Image | np.ndarray,
+    scale: int = 2,
+    *,
+    method: str = "ikl",
+    init: str = "spectral",
+    preset: str = "balanced",
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Kernel:
+    """The downscaling kernel of one picture, from that picture alone; arguments as in `upscale`.
+
+    Raises InputError when the picture is too small or too flat to learn a kernel from.
+    """
+    picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
+    check_scale(scale)
+    return _Work(picture, scale, preset, seed, device, progress or silent).estimate(method, init)
+
+
+class _Work:
+    """One picture on its way through the stages: the tensors, the random states and the clock."""
+
+    def __init__(
+        self, picture: Image, scale: int, preset: str, seed: int, device: str, progress: Progress
+    ) -> None:
+        self.picture, self.scale, self.seed, self.progress = picture, scale, seed, progress
+        self.preset_name, self.preset = preset, preset_named(preset)
+        self.device = torch.device(device)
+        pixels = picture.premultiplied() if picture.alpha is not None else picture.pixels
+        self.low_res = _to_tensor(pixels, self.device)
+        self.timings: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[stage] = round(self.timings.get(stage, 0.0) + time.perf_counter() - start, 3)
+
+    def generator(self, stage: int) -> torch.Generator:
+        # One stream a stage: turning one stage off does not change the others' random numbers.
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + stage) % 2**63)
+
+    def estimate(self, method: str, init: str) -> Kernel:
+        _check_choice("kernel method", method, KERNEL_METHODS)
+        _check_choice("kernel init", init, KERNEL_INITS)
+        if method == "bicubic":
+            return bicubic_kernel(self.scale)
+        with self.timed("spectral"):
+            if init == "spectral" or method == "spectral":
+                start = spectral.estimate(luma(self.picture.pixels), self.scale, self.preset.spectral).kernel
+            else:
+                variance = 0.3 * self.scale**2
+                start = gaussian_kernel(np.eye(2) * variance, self.scale, default_size(self.scale))
+        if method == "spectral":
+            return start
+        settings = self.preset.ikl
+        crops = CropSampler([self.low_res], focus=True)
+        with self.timed("patch model"):
+            model = train_patch_model(crops, settings.patch, self.generator(1), progress=self.progress)
+        with self.timed("ikl"):
+            return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
+
+    def solve(
+        self, part: Tensor, kernel: Kernel, solver: str, sigma: float, given: bool
+    ) -> tuple[Tensor, float, Verdict]:
+        k = torch.from_numpy(kernel.array.copy()).float().to(self.device)
+        settings = self.preset.unfolding
+        fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)
+        with self.timed("prior"):
+            prior = train_patch_model(
+                fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior"
+            )
+        with self.timed("solver"):
+            if solver == "zssr":
+                pixels = zssr.solve(
+                    part, k, self.scale, prior, fathers, self.preset.zssr, sigma, self.generator(4),
+                    progress=self.progress,
+                )
+            else:
+                pixels = unfolding.solve(part, k, self.scale, prior, settings, sigma, progress=self.progress)
+        return pixels, sigma, Verdict(TRUSTED, "")
+
+    def result(
+        self,
+        part: Tensor,
+        pixels: Tensor,
+        kernel: Kernel,
+        method: str,
+        solver: str,
+        sigma: float,
+        verdict: Verdict,
+        window: Window,
+    ) -> Result:
+        k = torch.from_numpy(kernel.array.copy()).float().to(self.device)
+        pixels = pixels.clamp(-1, 1)
+        difference = degrade(pixels, k, self.scale) - part
+        rim = 4 if min(part.shape[-2:]) > 12 else 0
+        inner = difference[..., rim : part.shape[-2] - rim, rim : part.shape[-1] - rim]
+        report = Report(
+            scale=self.scale,
+            preset=self.preset_name,
+            seed=self.seed,
+            device=str(self.device),
+            kernel_method=method if kernel.method in KERNEL_METHODS else kernel.method,
+            solver=solver,
+            kernel={
+                "method": kernel.method,
+                "size": kernel.size,
+                "trace": kernel.trace,
+                "covariance": kernel.covariance.tolist(),
+                "centre": list(kernel.centre),
+            },
+            gate=verdict,
+            sigma=sigma * 127.5,
+            residual=float(inner.square().mean().sqrt()) * 127.5,
+            timings=dict(self.timings),
+        )
+        return Result(self._to_image(pixels, window), kernel, report)
+
+    def _to_image(self, pixels: Tensor, window: Window) -> Image:
+        array = ((pixels[0].permute(1, 2, 0).cpu().numpy() + 1) / 2).astype(np.float32)
+        if self.picture.alpha is None:
+            return self.picture.with_pixels(array)
+        alpha = torch.from_numpy(self.picture.alpha[_slices(window)].copy())[None, None]
+        alpha_up = bicubic_upscale(alpha, self.scale)[0, 0].clamp(0, 1).numpy()
+        return self.picture.with_pixels(unpremultiply(array, alpha_up), alpha_up)
+
+
+def _check_choice(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise UsageError(f"there is no {what} {name!r}; use one of {', '.join(known)}")
+
+
+def _slices(window: Window) -> tuple[slice, slice]:
+    row, col, rows, cols = window
+    return slice(row, row + rows), slice(col, col + cols)
+
+
+def _to_tensor(pixels: np.ndarray, device: torch.device) -> Tensor:
+    array = np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+    return torch.from_numpy(array)[None].to(device) * 2 - 1
+
+
+def _shrunk(picture: Tensor, factor: float) -> Tensor:
+    if factor == 1:
+        return picture
+    return F.interpolate(
+        picture, scale_factor=1 / factor, mode="bicubic", antialias=True, align_corners=False
+    )

@@ -1,0 +1,119 @@
+"""Every number that can be turned, one frozen dataclass per stage, and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kfsr.errors import UsageError
+
+
+@dataclass(frozen=True)
+class SpectralSettings:
+    """patch + patch_per_scale * scale: side of a spectral patch in low-res pixels, enough to hold the blur.
+    lowest_frequency: cycles per low-res pixel below which the Hann window leaks. robustness: softens outliers."""
+
+    patch: int = 8
+    patch_per_scale: int = 4
+    lowest_frequency: float = 0.06
+    robustness: float = 0.01
+    start_variances: tuple[float, ...] = (0.15, 0.5)
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """width: hidden channels (64 fills a vector unit; 48 is slower). sigma range: what the stages ask for, in
+    [-1, 1] units. batch, crop: small crops keep activations in the CPU's cache."""
+
+    width: int = 64
+    steps: int = 500
+    batch: int = 6
+    crop: int = 48
+    rate: float = 2e-3
+    sigma_min: float = 0.004
+    sigma_max: float = 0.6
+
+
+@dataclass(frozen=True)
+class IklSettings:
+    """patch model: trained without turning the crops. warm_up: steps of the auxiliary model before the kernel moves.
+    noise: matched noise on both sides in [-1, 1] units, hides that averaging removes quantisation noise.
+    trust: the least correlation of the refined kernel with its start that is let through."""
+
+    patch: PatchSettings = field(default_factory=PatchSettings)
+    iterations: int = 200
+    warm_up: int = 50
+    batch: int = 8
+    crop: int = 40
+    kernel_rate: float = 1e-3
+    auxiliary_rate: float = 1e-4
+    noise: float = 0.015
+    sigma_min: float = 0.02
+    sigma_max: float = 0.6
+    width: int = 64
+    trust: float = 0.9993
+
+
+@dataclass(frozen=True)
+class UnfoldingSettings:
+    """Schedule of the splitting, [-1, 1] units. father_factors: the prior also learns the picture shrunk by these,
+    which is sharper, as the high-resolution picture is."""
+
+    prior: PatchSettings = field(default_factory=PatchSettings)
+    father_factors: tuple[float, ...] = (1.0, 1.5, 2.0)
+    iterations: int = 12
+    sigma_start: float = 0.15
+    sigma_end: float = 0.004
+    balance: float = 0.23
+
+
+@dataclass(frozen=True)
+class ZssrSettings:
+    """level: the network's fixed noise level. balance: start of the data step's learned weight."""
+
+    steps: int = 300
+    batch: int = 4
+    crop: int = 96
+    rate: float = 5e-4
+    level: float = 0.08
+    balance: float = 1e-3
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What the gate accepts; see `kfsr.gate`."""
+
+    trusted_sigma: float = 2 * 0.5 / 255
+    estimated_sigma: float = 2 * 3.0 / 255
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All stages at one level of effort."""
+
+    spectral: SpectralSettings = field(default_factory=SpectralSettings)
+    ikl: IklSettings = field(default_factory=IklSettings)
+    unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
+    zssr: ZssrSettings = field(default_factory=ZssrSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(
+        ikl=IklSettings(patch=PatchSettings(steps=200), iterations=80, warm_up=30),
+        unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=6),
+        zssr=ZssrSettings(steps=60),
+    ),
+    "balanced": Preset(),
+    "best": Preset(
+        ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
+        unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
+        zssr=ZssrSettings(steps=3000, batch=8, crop=128),
+    ),
+}
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of that name; UsageError lists the names there are."""
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}; use one of {', '.join(PRESETS)}")
+    return PRESETS[name]

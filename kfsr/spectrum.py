@@ -1,0 +1,30 @@
+"""Power spectra of a picture's patches: what the spectral estimator and the noise estimate look at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+QUANTISATION = 1 / 12 / 255**2
+"""Variance of 8-bit rounding in [0,1] units."""
+
+
+def mean_periodogram(plane: np.ndarray, patch: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean Hann-windowed periodogram of half-overlapping patches of a (H, W) plane: (patch, patch), FFT order.
+
+    Scaled so that white noise of variance v gives v at every frequency. The patches' means are removed.
+    """
+    window = np.outer(*(np.hanning(patch + 1)[:-1],) * 2)
+    step = patch // 2
+    patches = sliding_window_view(plane, (patch, patch))[::step, ::step].reshape(-1, patch, patch)
+    total = np.zeros((patch, patch))
+    for chunk in np.array_split(patches, max(1, len(patches) // 512)):
+        centred = chunk - (chunk * window).sum((1, 2), keepdims=True) / window.sum()
+        total += (np.abs(np.fft.fft2(centred * window)) ** 2).sum(0)
+    return np.asarray(total / (len(patches) * (window**2).sum()))
+
+
+def fold(spectrum: np.ndarray, scale: int) -> np.ndarray:
+    """Spectrum after keeping every scale-th sample: (s*P, s*P) to (P, P), the mean of the s*s aliases."""
+    p = spectrum.shape[0] // scale
+    return spectrum.reshape(scale, p, scale, p).mean((0, 2))
