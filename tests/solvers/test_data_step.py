@@ -1,0 +1,80 @@
+"""The data step in the Fourier domain: the same operator as everybody's, and the exact minimum."""
+
+import numpy as np
+import pytest
+import scipy.ndimage as ndi
+import torch
+from skimage import data
+
+from kfsr.degradation import degrade
+from kfsr.solvers.data_step import DataStep, border, circular_degrade, fold, padded, transfer_function
+
+
+def random_kernel(size, seed=0):
+    k = torch.rand(size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return k / k.sum()
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("low", [(8, 8), (7, 9)], ids=str)
+def test_transfer_function_and_fold_are_scipys_correlation_with_wrapping(scale, low):
+    kernel = random_kernel(scale + 6, seed=scale)
+    x = normal(2, 3, low[0] * scale, low[1] * scale)
+    # SciPy's origin is at K // 2; the canonical one at (K - s) / 2.
+    shift = (scale + 6) // 2 - 3
+    weights = kernel.numpy()[None, None]
+    blurred = ndi.correlate(x.numpy(), weights, mode="wrap")
+    expected = np.roll(blurred, (-shift, -shift), (2, 3))[..., ::scale, ::scale]
+    spectrum = fold(transfer_function(kernel, scale, tuple(x.shape[-2:])) * torch.fft.fft2(x), scale)
+    np.testing.assert_allclose(torch.fft.ifft2(spectrum).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(circular_degrade(x, kernel, scale).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_away_from_the_border_it_is_degrade(scale):
+    kernel = random_kernel(scale + 4, seed=scale)
+    x = normal(1, 1, 12 * scale, 14 * scale)
+    inside = (..., slice(3, -3), slice(3, -3))
+    torch.testing.assert_close(circular_degrade(x, kernel, scale)[inside], degrade(x, kernel, scale)[inside])
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("low", [(6, 8), (7, 5)], ids=str)
+def test_data_step_is_the_minimum(scale, low):
+    """The gradient of |y - A x|^2 + a |x - z|^2 vanishes, for one weight and for one a picture."""
+    kernel = random_kernel(scale + 2, seed=scale)
+    y = normal(2, 3, *low, seed=1)
+    z = normal(2, 3, low[0] * scale, low[1] * scale, seed=2)
+    step = DataStep(y, kernel, scale)
+    for a in (0.03, torch.tensor([0.3, 0.002], dtype=torch.float64).reshape(2, 1, 1, 1)):
+        x = step(z, a).requires_grad_()
+        assert x.shape == z.shape
+        cost = (y - circular_degrade(x, kernel, scale)).square().sum() + (a * (x - z).square()).sum()
+        (gradient,) = torch.autograd.grad(cost, x)
+        assert gradient.abs().max() < 1e-12
+        assert (x - z).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_border_keeps_the_wrapping_out(scale):
+    """A bright stripe at the far end of the picture does not shine through to the near end."""
+    size = 8 * scale + scale % 2
+    i = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    line = torch.exp(-0.5 * (i / (0.6 * scale)) ** 2)
+    kernel = torch.outer(line, line) / line.sum() ** 2
+    pixels = torch.from_numpy(data.camera()[200:232, 200:232] / 255.0)[None, None]
+    bright = pixels.clone()
+    bright[..., -1] = 1
+    margin = border(size, scale)
+    near = []
+    for y in (pixels, bright):
+        y = padded(y, margin)
+        z = torch.nn.functional.interpolate(y, scale_factor=float(scale), mode="nearest")
+        x = DataStep(y, kernel, scale)(z, 1e-3)
+        near.append(x[..., scale * margin : -scale * margin, scale * margin : scale * (margin + 4)])
+    assert near[0].shape == (1, 1, 32 * scale, 4 * scale)
+    assert (near[0] - near[1]).abs().max() < 0.5 / 255
