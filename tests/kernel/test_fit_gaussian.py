@@ -36,3 +36,12 @@ def test_noise_in_the_tails_does_not_count(covariance):
 def test_what_is_no_gaussian_is_told_by_its_likeness():
     ring = gaussian_kernel(np.eye(2) * 9, 2).array - 1.2 * gaussian_kernel(np.eye(2) * 4, 2).array * 4 / 9
     assert fit_gaussian(ring / ring.sum(), 2)[1] < 0.9
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.xfail(strict=True, reason="the search runs into overflow", raises=RuntimeWarning)
+def test_the_narrowest_kernels_have_a_fit_too():
+    kernel = gaussian_kernel(np.diag([0.2, 0.3]), 2)
+    fit, likeness = fit_gaussian(kernel.array, 2)
+    assert likeness == pytest.approx(1, abs=1e-4)
+    assert fit.trace == pytest.approx(kernel.trace, rel=0.05)
