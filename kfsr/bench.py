@@ -15,7 +15,7 @@ import numpy as np
 
 from kfsr.errors import InputError
 from kfsr.image import Image, read_image
-from kfsr.kernel import KernelScore, compare_kernels, load_kernel
+from kfsr.kernel import Kernel, KernelScore, compare_kernels, load_kernel, save_kernel
 from kfsr.metrics import psnr_y
 from kfsr.pipeline import Window, estimate_kernel, upscale
 from kfsr.progress import Progress
@@ -58,7 +58,9 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
     """The pictures of a data set, or those of them that are named, in natural order; InputError if none."""
     source = folder / f"lr_x{scale}"
     if not source.is_dir():
-        raise InputError(f"{folder}: there is no folder lr_x{scale} in it; see 'kfsr bench --help' for the layout")
+        raise InputError(
+            f"{folder}: there is no folder lr_x{scale} in it; see 'kfsr bench --help' for the layout"
+        )
     cases = []
     for path in sorted(source.iterdir(), key=lambda p: (len(p.stem), p.stem)):
         if path.suffix.lower() != ".png" or (names and path.stem not in names):
@@ -68,7 +70,9 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
             folder.glob(f"gt_k_x{scale}/kernel_{number}.*")
         )
         truth = folder / "gt" / path.name
-        cases.append(Case(path.stem, path, truth if truth.exists() else None, kernels[0] if kernels else None))
+        cases.append(
+            Case(path.stem, path, truth if truth.exists() else None, kernels[0] if kernels else None)
+        )
     if not cases:
         raise InputError(f"{source}: no such pictures; the names are those of the files without .png")
     return cases
@@ -86,13 +90,15 @@ def run_case(
     window: int,
     pictures: bool,
     truncated: bool,
+    kernels: Path | None,
     progress: Progress,
 ) -> Row:
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
     kernel_method: as in `upscale`, or "true" for the truth. window: side of the high-resolution window in pixels,
     16 of which are left out on each side; 0 for the whole picture. truncated: the files were truncated to 8 bits
-    instead of rounded, so half a grey level is added.
+    instead of rounded, so half a grey level is added. kernels: folder of kernels from an earlier run, NAME.npy; what
+    is missing there is estimated and kept there.
     """
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
@@ -105,10 +111,15 @@ def run_case(
         if truth is None:
             raise InputError(f"{case.name}: there is no true kernel for it")
         kernel = truth
+    elif kernels is not None and (kernels / f"{case.name}.npy").exists():
+        found = load_kernel(kernels / f"{case.name}.npy", scale)
+        kernel = Kernel(found.array, scale, kernel_method)
     else:
         kernel = estimate_kernel(
             picture, scale, method=kernel_method, preset=preset, seed=seed, device=device, progress=progress
         )
+        if kernels is not None:
+            save_kernel(kernel, kernels / f"{case.name}.npy")
     kernel_seconds = time.perf_counter() - clock
     score = compare_kernels(kernel, truth) if truth is not None else None
     if not pictures or case.truth is None:
@@ -116,7 +127,14 @@ def run_case(
     clock = time.perf_counter()
     part = _central(picture, window // scale)
     result = upscale(
-        picture, scale, kernel=kernel, solver=solver, preset=preset, seed=seed, device=device, window=part,
+        picture,
+        scale,
+        kernel=kernel,
+        solver=solver,
+        preset=preset,
+        seed=seed,
+        device=device,
+        window=part,
         progress=progress,
     )
     picture_seconds = time.perf_counter() - clock
@@ -169,5 +187,3 @@ def _cut(picture: Image, window: Window, scale: int) -> Image:
 
 def _rounded(picture: Image) -> np.ndarray:
     return np.asarray(np.rint(picture.pixels * 255) / 255)
-
-

@@ -111,7 +111,9 @@ def upscale(
     sigma = work.preset.gate.trusted_sigma if given else work.preset.gate.estimated_sigma
     if solver == "bicubic" or fallback is not None:
         pixels = bicubic_upscale(part, scale)
-        verdict = Verdict(TRUSTED, "interpolated, as asked") if fallback is None else Verdict("bicubic", fallback)
+        verdict = (
+            Verdict(TRUSTED, "interpolated, as asked") if fallback is None else Verdict("bicubic", fallback)
+        )
         sigma = 0.0
     else:
         pixels, sigma, verdict = work.solve(part, kernel, solver, sigma, given)
@@ -196,7 +198,14 @@ class _Work:
         with self.timed("solver"):
             if solver == "zssr":
                 pixels = zssr.solve(
-                    part, k, self.scale, prior, fathers, self.preset.zssr, sigma, self.generator(4),
+                    part,
+                    k,
+                    self.scale,
+                    prior,
+                    fathers,
+                    self.preset.zssr,
+                    sigma,
+                    self.generator(4),
                     progress=self.progress,
                 )
             else:

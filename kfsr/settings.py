@@ -35,22 +35,24 @@ class PatchSettings:
 
 @dataclass(frozen=True)
 class IklSettings:
-    """patch model: trained without turning the crops. warm_up: steps of the auxiliary model before the kernel moves.
-    noise: matched noise on both sides in [-1, 1] units, hides that averaging removes quantisation noise.
-    trust: the least correlation of the refined kernel with its start that is let through."""
+    """patch: the patch model it matches with. warm_up: steps of the auxiliary model before the kernel moves.
+    kernel_rate: of Adam, divided by scale^2, since the kernel's number of weights grows with it. sigma range: above
+    the noise of 8-bit rounding, which the twice-downscaled side lacks. width: of the linear net.
+    gaussian_enough: correlation from which on the kernel is taken for a Gaussian. confidence: share of the learned
+    change that is taken; the start is an estimate too, and its errors are largely others."""
 
-    patch: PatchSettings = field(default_factory=PatchSettings)
+    patch: PatchSettings = field(default_factory=lambda: PatchSettings(steps=300))
     iterations: int = 200
     warm_up: int = 50
     batch: int = 8
     crop: int = 40
-    kernel_rate: float = 1e-3
+    kernel_rate: float = 4.8e-5
     auxiliary_rate: float = 1e-4
-    noise: float = 0.015
     sigma_min: float = 0.02
     sigma_max: float = 0.6
     width: int = 64
-    trust: float = 0.9993
+    gaussian_enough: float = 0.97
+    confidence: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class UnfoldingSettings:
     """Schedule of the splitting, [-1, 1] units. father_factors: the prior also learns the picture shrunk by these,
     which is sharper, as the high-resolution picture is."""
 
-    prior: PatchSettings = field(default_factory=PatchSettings)
-    father_factors: tuple[float, ...] = (1.0, 1.5, 2.0)
-    iterations: int = 12
+    prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=1000))
+    father_factors: tuple[float, ...] = (1.5, 2.0)
+    iterations: int = 8
     sigma_start: float = 0.15
     sigma_end: float = 0.004
     balance: float = 0.23
@@ -82,8 +84,8 @@ class ZssrSettings:
 class GateSettings:
     """What the gate accepts; see `kfsr.gate`."""
 
-    trusted_sigma: float = 2 * 0.5 / 255
-    estimated_sigma: float = 2 * 3.0 / 255
+    trusted_sigma: float = 0.0025
+    estimated_sigma: float = 0.006
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,18 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
-        ikl=IklSettings(patch=PatchSettings(steps=200), iterations=80, warm_up=30),
+        ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=6),
         zssr=ZssrSettings(steps=60),
     ),
     "balanced": Preset(),
     "best": Preset(
-        ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
-        unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
+        ikl=IklSettings(
+            patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64
+        ),
+        unfolding=UnfoldingSettings(
+            prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24
+        ),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
     ),
 }

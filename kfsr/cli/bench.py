@@ -48,6 +48,14 @@ def bench(
     kernels_only: Annotated[
         bool, typer.Option("--kernels-only", help="Score the kernels and make no pictures.")
     ] = False,
+    kernels: Annotated[
+        Path | None,
+        typer.Option(
+            "--kernels",
+            metavar="FOLDER",
+            help="Take kernels from here (NAME.npy); missing ones are kept here.",
+        ),
+    ] = None,
     truncated: Annotated[
         bool, typer.Option("--truncated", help="The files were truncated, not rounded (DIV2KRK): add 0.5.")
     ] = False,
@@ -65,6 +73,8 @@ def bench(
     from kfsr import bench as engine
 
     cases = engine.find_cases(folder, scale, names or [])
+    if kernels is not None:
+        kernels.mkdir(parents=True, exist_ok=True)
     console = Console(quiet)
     place = options.use_torch(device, threads)
     rows: list[Row] = []
@@ -86,6 +96,7 @@ def bench(
                     window=window,
                     pictures=not kernels_only,
                     truncated=truncated,
+                    kernels=kernels,
                     progress=console.progress,
                 )
             except Exception as error:
@@ -123,5 +134,8 @@ def _line(row: Row) -> str:
         (row.kernel_seconds, "8.1f"),
         (row.picture_seconds, "10.1f"),
     ]
-    texts = [format(value, form) if value is not None else "-".rjust(int(form.strip("+").split(".")[0])) for value, form in cells]
+    texts = [
+        "-".rjust(int(form.strip("+").split(".")[0])) if value is None else format(value, form)
+        for value, form in cells
+    ]
     return f"{row.name:<8}" + "  ".join(texts) + f"  {row.verdict or '-'}"

@@ -48,12 +48,12 @@ def write_text(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def write_record(record: dict[str, Any]) -> None:
     """One JSON object on one line, at once. What JSON cannot say (NaN, infinity) is null."""
     write_text(json.dumps(_plain(record), allow_nan=False))
-    sys.stdout.flush()
 
 
 def footer(seconds: float) -> dict[str, Any]:

@@ -12,9 +12,11 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.signal import fftconvolve
 from torch import Tensor, nn
 
-from kfsr.kernel.gaussian import gaussian_kernel, own_blur_factor
+from kfsr.errors import InputError
+from kfsr.kernel.gaussian import fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.model import PatchModel, working_dtype
@@ -23,55 +25,48 @@ from kfsr.progress import Progress, silent
 from kfsr.settings import IklSettings
 
 
+MIN_VARIANCE = 0.05
+"""Square pixels; a kernel narrower than this is no longer learned from the picture but invented."""
+
+
 class LinearKernelNet(nn.Module):
     """Three convolutions without bias or activation, kept collapsed: one (K, K) kernel with the same gradients.
 
-    Started so that it collapses to a given covariance: each layer carries a third of it on one path, small random
-    weights on all others.
+    Started at `start` (K, K), sum 1. One path through the layers carries a Gaussian of a third of `covariance`
+    each, all others small random weights; what the layers collapse to at first is replaced by `start`, exactly.
     """
 
-    def __init__(self, covariance: np.ndarray, size: int, scale: int, width: int) -> None:
+    offset: Tensor
+
+    def __init__(self, start: Tensor, covariance: np.ndarray, width: int) -> None:
         super().__init__()
-        sides = [size + 2 - 2 * ((size + 2) // 3), (size + 2) // 3, (size + 2) // 3]
-        width = max(width, 1)
+        third = (start.shape[0] + 2) // 3
+        sides = [start.shape[0] + 2 - 2 * third, third, third]
         shapes = [(1, width), (width, width), (width, 1)]
         self.layers = nn.ParameterList()
         for side, (inputs, outputs) in zip(sides, shapes, strict=True):
-            factor = gaussian_kernel(covariance / 3, 2 if side % 2 == 0 else 1, side).array
-            weight = torch.randn(outputs, inputs, side, side) * 1e-3 / max(width,1)**0.5
+            factor = gaussian_kernel(covariance / 3, 2 - side % 2, side).array
+            weight = torch.randn(outputs, inputs, side, side) * 1e-3 / width**0.5
             weight[0, 0] = torch.from_numpy(factor.copy()).float()
             self.layers.append(nn.Parameter(weight))
+        self.register_buffer("offset", start - self._collapsed().detach())
 
     def forward(self) -> Tensor:
         """The collapsed kernel (K, K), sum 1, canonical (correlation) convention."""
+        k = self._collapsed() + self.offset
+        return k / k.sum()
+
+    def _collapsed(self) -> Tensor:
         k = self.layers[0]
         for weight in list(self.layers)[1:]:
             # Correlating one after the other is convolving the filters.
             side = weight.shape[-1] - 1
             k = F.conv2d(F.pad(k.transpose(0, 1), (side,) * 4), weight.flip(2, 3)).transpose(0, 1)
-        k = k[0, 0]
-        return k / k.sum()
-
-
-class GaussianKernelNet(nn.Module):
-    def __init__(self, covariance: np.ndarray, size: int) -> None:
-        super().__init__()
-        L = np.linalg.cholesky(covariance)
-        self.p = nn.Parameter(torch.tensor([np.log(L[0, 0]), L[1, 0], np.log(L[1, 1])]).float())
-        self.size = size
-
-    def forward(self) -> Tensor:
-        a, b, c = self.p[0].exp(), self.p[1], self.p[2].exp()
-        i = torch.arange(self.size) - (self.size - 1) / 2
-        r, q = i[:, None], i[None]
-        u = r / a
-        v = (q - b * u) / c
-        k = torch.exp(-0.5 * (u * u + v * v))
-        return k / k.sum()
+        return k[0, 0]
 
 
 def estimate(
-    sampler: CropSampler,
+    crops: CropSampler,
     start: Kernel,
     model: PatchModel,
     settings: IklSettings,
@@ -79,75 +74,129 @@ def estimate(
     *,
     progress: Progress = silent,
 ) -> Kernel:
-    """Refine `start` by distribution matching; `low_res` (1, C, h, w) in [-1, 1], `model` trained on it unturned.
+    """Refine `start` by matching the patches of the twice-downscaled picture to the picture's own.
 
-    Every iteration draws crops x of the picture and z = A_k(x) + matched noise + sigma n, then
-    (i) the auxiliary model takes one denoising step on A_k(x), and
+    crops: of the low-resolution picture, [-1, 1], unturned; model: its patch model, trained on the same crops. Every
+    iteration draws crops x and z = A_k(x) + sigma n, and then
+
+    (i) the auxiliary model takes one denoising step on A_k(x), and the real one on the picture itself: a real model
+    that stands still falls behind in plain skill, and the kernel would follow that difference;
     (ii) the kernel takes one step along mean(w(sigma) (D_aux(z) - D(z)) A_k(x)), both models held fixed, which
-    descends KL(Y_k || Y) (ddm4ip, eq. 5 with the sign of its code).
-    The picture is itself blurred by k, so what matches is k_hat with k = k_hat * k_hat(s .) * ...; the net models
-    k_hat, and `_with_own_blur` gives k back. The iterates' average is returned, pulled towards the start until
-    their correlation is at least `settings.trust`.
+    descends KL(Y_k || Y) (ddm4ip, eq. 5, with the sign of its code).
+
+    The picture is itself blurred by k, so what matches is k_hat = k without the blur it already has (see
+    `own_blur_factor`); that is what the net holds. The rate decays to zero and the last half of the iterates is
+    averaged. Raises InputError when the picture is too small for one crop.
     """
-    cfg, scale, device = settings, start.scale, sampler.device
-    remaining = own_blur_factor(scale)
+    cfg, scale, device = settings, start.scale, crops.device
+    covariance = start.covariance * own_blur_factor(scale)
+    first = gaussian_kernel(covariance, scale, start.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        net = LinearKernelNet(start.covariance * remaining, start.size, scale, cfg.width).to(device)
-        if cfg.width == 0:
-            net = GaussianKernelNet(start.covariance * remaining, start.size)
-    first = net().detach()
-    auxiliary = copy.deepcopy(model.network).train()
-    margin = auxiliary.margin
-    crop = min(cfg.crop, (sampler.largest - start.size + scale) // scale)
-    kernel_optimiser = torch.optim.Adam(net.parameters(), cfg.kernel_rate, betas=(0.9, 0.99))
-    auxiliary_optimiser = torch.optim.Adam(auxiliary.parameters(), cfg.auxiliary_rate, betas=(0.9, 0.99))
-    dtype = working_dtype(device)
-    average = torch.zeros_like(first)
-    weight_sum = 0.0
+        net = LinearKernelNet(torch.from_numpy(first.array.copy()).float(), covariance, cfg.width).to(device)
+    auxiliary, real = (_Learner(model, cfg.auxiliary_rate) for _ in range(2))
+    margin = model.network.margin
+    # A crop of `side` twice-downscaled pixels needs this many of the picture's.
+    side = min(cfg.crop, (crops.largest - start.size + scale) // scale)
+    if side <= 2 * margin:
+        raise InputError(f"the picture is too small for ikl at scale {scale}; use --kernel-method spectral")
+    rate = cfg.kernel_rate / scale**2
+    optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
+    inner = (..., slice(margin, side - margin), slice(margin, side - margin))
+    iterates: list[Tensor] = []
     total = cfg.warm_up + cfg.iterations
     for step in range(total):
         k = net()
-        crops = sampler.draw(cfg.batch, scale * crop + start.size - scale, generator)
-        flat = crops.reshape(-1, 1, *crops.shape[-2:])
-        twice = F.conv2d(flat, k[None, None], stride=scale).reshape(cfg.batch, -1, crop, crop)
-        matched = torch.randn(twice.shape, generator=generator).to(device) * cfg.noise
-        sigma = cfg.sigma_min * torch.exp(
-            torch.rand(cfg.batch, generator=generator) * math.log(cfg.sigma_max / cfg.sigma_min)
-        ).to(device)
-        noisy = twice.detach() + matched
-        s = sigma[:, None, None, None]
-        z = noisy + s * torch.randn(twice.shape, generator=generator).to(device)
-        weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            guess = auxiliary(z, sigma)
-        # (i) one denoising step of the auxiliary model
-        inner = (..., slice(margin, crop - margin), slice(margin, crop - margin))
-        loss = (weight * (guess - noisy[inner]) ** 2).mean()
-        auxiliary_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        auxiliary_optimiser.step()
+        x = crops.draw(cfg.batch, scale * side + start.size - scale, generator)
+        twice = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[
+            :, :, 0
+        ]
+        sigma = torch.rand(cfg.batch, generator=generator) * math.log(cfg.sigma_max / cfg.sigma_min)
+        sigma = (cfg.sigma_min * sigma.exp()).to(device)
+        # (i) one denoising step of each model on its own kind of picture
+        z, guess = auxiliary.learn(twice.detach(), sigma, generator)
+        real.learn(crops.draw(cfg.batch, side, generator), sigma, generator)
         progress("ikl", step + 1, total)
         if step < cfg.warm_up:
             continue
         # (ii) one step of the kernel
-        with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            real = model.network(z, sigma)
-        direction = (weight * (guess.detach() - real)).float()
+        direction = _weight(sigma) * (guess - real.denoise(z, sigma))
         objective = (direction * twice[inner]).mean() + _regulariser(k)
-        kernel_optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         objective.backward()
         fraction = (step - cfg.warm_up) / cfg.iterations
-        for group in kernel_optimiser.param_groups:
-            group["lr"] = cfg.kernel_rate * 0.5 * (1 + math.cos(math.pi * fraction))
-        kernel_optimiser.step()
+        for group in optimiser.param_groups:
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction))
+        optimiser.step()
         if fraction >= 0.5:
-            average += net().detach()
-            weight_sum += 1
-    return average / weight_sum
+            iterates.append(net().detach())
+    refined = torch.stack(iterates).mean(0).cpu().double().numpy()
+    return _finished(refined, first, start, cfg)
+
+
+class _Learner:
+    """A copy of the patch model that goes on learning."""
+
+    def __init__(self, model: PatchModel, rate: float) -> None:
+        self.network = copy.deepcopy(model.network).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), rate, betas=(0.9, 0.99))
+
+    def learn(self, clean: Tensor, sigma: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One denoising step on `clean` (B, C, side, side); returns the noisy crops and what was made of them."""
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        noisy = clean + sigma[:, None, None, None] * noise
+        guess = self._run(noisy, sigma)
+        m = self.network.margin
+        target = clean[..., m : clean.shape[-2] - m, m : clean.shape[-1] - m]
+        loss = (_weight(sigma) * (guess - target) ** 2).mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return noisy, guess.detach()
+
+    @torch.no_grad()
+    def denoise(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """The clean middle of `noisy`, nothing learned."""
+        return self._run(noisy, sigma)
+
+    def _run(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        dtype = working_dtype(noisy.device)
+        with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
+            out: Tensor = self.network(noisy, sigma)
+        return out
+
+
+def _weight(sigma: Tensor) -> Tensor:
+    """1 / c_out(sigma)^2 of the preconditioning, (B, 1, 1, 1)."""
+    s = sigma[:, None, None, None]
+    return (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
 
 
 def _regulariser(k: Tensor) -> Tensor:
-    """0.1 mean|k| + 0.01 |centre of mass|^2, in the net's own units (ddm4ip's code)."""
+    """0.1 mean|k| + 0.01 |centre of mass|^2 (ddm4ip's code; its third term, |sum - 1|, is zero here)."""
     i = torch.arange(k.shape[0], device=k.device) - (k.shape[0] - 1) / 2
     return 0.1 * k.abs().mean() + 0.01 * ((k.sum(0) @ i) ** 2 + (k.sum(1) @ i) ** 2)
+
+
+def _finished(refined: np.ndarray, first: Kernel, start: Kernel, cfg: IklSettings) -> Kernel:
+    """The kernel from the net's k_hat: noise in the tails removed, and the picture's own blur put back.
+
+    Frequencies that only alias are not determined by the data, so k_hat carries a low noise out to its corners that
+    would swamp its second moment. Where one Gaussian explains it (correlation >= `gaussian_enough`), that Gaussian
+    is the kernel; the change of its covariance is what was learned. Otherwise k_hat is kept free, cut at a hundredth
+    of its peak, and blurred by what remains of its own covariance.
+    """
+    fit, likeness = fit_gaussian(refined, start.scale)
+    own = own_blur_factor(start.scale)
+    if likeness >= cfg.gaussian_enough:
+        change = (fit.covariance - fit_gaussian(first.array, start.scale)[0].covariance) / own
+        learned = start.covariance + cfg.confidence * change
+        if np.linalg.eigvalsh(learned)[0] < MIN_VARIANCE:
+            return Kernel(start.array, start.scale, "ikl")
+        kernel = gaussian_kernel(learned, start.scale, start.size)
+    else:
+        kept = np.where(refined > 0.01 * refined.max(), refined, 0.0)
+        free = Kernel.from_array(kept, start.scale)
+        rest = gaussian_kernel(free.covariance * (1 / own - 1), 1, start.size - 1 + start.size % 2).array
+        kernel = Kernel.from_array(fftconvolve(free.array, rest, mode="same"), start.scale)
+    return Kernel(kernel.array, start.scale, "ikl")

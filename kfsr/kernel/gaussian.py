@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 
 from kfsr.errors import UsageError
 from kfsr.kernel.value import Kernel, check_scale, default_size
@@ -55,3 +56,29 @@ def scale_covariance(kernel: Kernel, factor: float) -> Kernel:
 def own_blur_factor(scale: int) -> float:
     """C_hat / C: what remains of a kernel's covariance when picture and twice-downscaled picture are compared."""
     return 1 - 1 / scale**2
+
+
+def fit_gaussian(array: np.ndarray, scale: int) -> tuple[Kernel, float]:
+    """The centred Gaussian that correlates best with a canonical (K, K) array, and that correlation.
+
+    Robust against noise in the tails, unlike the array's second moment.
+    """
+    k = np.asarray(array, dtype=np.float64)
+    i = np.arange(k.shape[0]) - (k.shape[0] - 1) / 2
+    norm = float(np.sqrt((k**2).sum()))
+
+    def gaussian(p: np.ndarray) -> np.ndarray:
+        u = i[:, None] / np.exp(p[0])
+        v = (i[None] - p[1] * u) / np.exp(p[2])
+        return np.asarray(np.exp(-0.5 * (u * u + v * v)))
+
+    def unlike(p: np.ndarray) -> float:
+        g = gaussian(p)
+        return -float((g * k).sum() / np.sqrt((g**2).sum())) / norm
+
+    best = min(
+        (minimize(unlike, [start, 0.0, start], method="L-BFGS-B") for start in (0.0, 0.8)),
+        key=lambda fit: float(fit.fun),
+    )
+    factor = np.array([[np.exp(best.x[0]), 0.0], [best.x[1], np.exp(best.x[2])]])
+    return gaussian_kernel(factor @ factor.T, scale, k.shape[0]), -float(best.fun)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_CANDIDATES = 8
+_CANDIDATES = 16
 
 
 class CropSampler:
