@@ -47,9 +47,9 @@ def pip(*args):
 
 
 def found_by(place, folder):
-    """What a fresh interpreter, started in an empty folder, finds in an installation at `place`."""
+    """What an interpreter that knows no other installation finds in the one at `place`."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", FIND_MODELS, place],
+        [sys.executable, "-IS", "-c", FIND_MODELS, place],
         cwd=folder,
         capture_output=True,
         text=True,
