@@ -17,7 +17,8 @@ from kfsr.settings import IklSettings, PatchSettings, Preset, UnfoldingSettings,
 QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
 TINY = Preset(
     ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1, batch=2, crop=20, width=4),
-    unfolding=UnfoldingSettings(prior=QUICK, iterations=2),
+    # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.
+    unfolding=UnfoldingSettings(prior=QUICK, iterations=2, sigma_start=0.01),
     zssr=ZssrSettings(steps=2, batch=1, crop=40),
 )
 """Every stage with next to no training: for what does not depend on skill."""
@@ -147,9 +148,7 @@ def test_what_cannot_be_learned_from_is_interpolated(image, method, solver):
     assert result.image.size == (2 * image.shape[1], 2 * image.shape[0])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the solvers' InputErrors and crops under the kernel's size come through"
-)
+@pytest.mark.xfail(strict=True, reason="the solvers' InputErrors and crops under the kernel's size come through")
 @pytest.mark.parametrize("side", [1, 5, 14, 17, 24, 29])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_no_size_is_too_small_with_a_kernel_given(side, scale):
@@ -159,12 +158,6 @@ def test_no_size_is_too_small_with_a_kernel_given(side, scale):
             result = up(photo(side, side + 2), scale, kernel=kernel, solver=solver)
             assert result.image.size == ((side + 2) * scale, side * scale)
             assert np.isfinite(result.image.pixels).all()
-
-
-@pytest.mark.xfail(strict=True, reason="crops under the kernel's size", raises=RuntimeError)
-def test_zssr_on_a_picture_smaller_than_two_kernels():
-    result = up(photo(44, 50), 4, kernel=gaussian_kernel(np.eye(2) * 4, 4), solver="zssr")
-    assert result.image.size == (200, 176)
 
 
 def test_a_kernel_alone_cannot_be_made_up():
@@ -234,9 +227,9 @@ def test_the_residual_is_in_grey_levels():
 def test_progress_is_told_by_stage():
     calls = []
     up(photo(), kernel_method="ikl", progress=lambda *call: calls.append(call))
-    stages = list(dict.fromkeys(stage for stage, _, _ in calls))
-    assert stages[:4] == ["patch model", "ikl", "prior", "solver"]
-    for stage in stages[:3]:
+    stages = [stage for stage in dict.fromkeys(stage for stage, _, _ in calls) if stage != "gate"]
+    assert stages == ["patch model", "ikl", "prior", "solver"]
+    for stage in stages:
         steps = [(step, total) for name, step, total in calls if name == stage]
         assert steps == [(n + 1, len(steps)) for n in range(len(steps))]
 
