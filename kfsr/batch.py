@@ -174,9 +174,7 @@ def _check_targets(
         if any(_same_file(job.target, path) for path in inputs):
             raise UsageError(f"{job.target} is an input and would be overwritten; give another name with -o")
         if any(_same_file(job.target, path) for path in keep):
-            raise UsageError(
-                f"{job.target} is already used for something else in this call; give another name"
-            )
+            raise UsageError(f"{job.target} is already used for something else in this call; give another name")
         other = taken.setdefault(os.path.realpath(job.target), job)
         if other is not job:
             names = f"{other.source_name} and {job.source_name}"

@@ -58,9 +58,7 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
     """The pictures of a data set, or those of them that are named, in natural order; InputError if none."""
     source = folder / f"lr_x{scale}"
     if not source.is_dir():
-        raise InputError(
-            f"{folder}: there is no folder lr_x{scale} in it; see 'kfsr bench --help' for the layout"
-        )
+        raise InputError(f"{folder}: there is no folder lr_x{scale} in it; see 'kfsr bench --help' for the layout")
     cases = []
     for path in sorted(source.iterdir(), key=lambda p: (len(p.stem), p.stem)):
         if path.suffix.lower() != ".png" or (names and path.stem not in names):
@@ -70,9 +68,7 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
             folder.glob(f"gt_k_x{scale}/kernel_{number}.*")
         )
         truth = folder / "gt" / path.name
-        cases.append(
-            Case(path.stem, path, truth if truth.exists() else None, kernels[0] if kernels else None)
-        )
+        cases.append(Case(path.stem, path, truth if truth.exists() else None, kernels[0] if kernels else None))
     if not cases:
         raise InputError(f"{source}: no such pictures; the names are those of the files without .png")
     return cases
@@ -171,8 +167,17 @@ def _row(
     kernel_seconds: float,
     picture_seconds: float | None,
 ) -> Row:
-    numbers = (None, None, None) if score is None else (score.ncc, score.ncc_shift2, score.size_ratio)
-    return Row(case.name, *numbers, psnr, bicubic, verdict, kernel_seconds, picture_seconds)
+    return Row(
+        name=case.name,
+        ncc=None if score is None else score.ncc,
+        ncc_shift2=None if score is None else score.ncc_shift2,
+        size_ratio=None if score is None else score.size_ratio,
+        psnr=psnr,
+        bicubic=bicubic,
+        verdict=verdict,
+        kernel_seconds=kernel_seconds,
+        picture_seconds=picture_seconds,
+    )
 
 
 def _central(picture: Image, side: int) -> Window:

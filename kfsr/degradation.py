@@ -68,9 +68,7 @@ def adjoint(y: Tensor, kernel: Tensor, scale: int, size: tuple[int, int]) -> Ten
     if y.shape[-2:] != (h // scale, w // scale):
         raise UsageError(f"{tuple(y.shape[-2:])} is not the low-resolution size of {size} at scale {scale}")
     margin = (kernel.shape[-1] - scale) // 2
-    flat = F.conv_transpose2d(
-        y.reshape(b * c, 1, *y.shape[-2:]), kernel.to(y.dtype)[None, None], stride=scale
-    )
+    flat = F.conv_transpose2d(y.reshape(b * c, 1, *y.shape[-2:]), kernel.to(y.dtype)[None, None], stride=scale)
     full = flat.new_zeros(b * c, h + 2 * margin, w + 2 * margin)
     full[:, : flat.shape[-2], : flat.shape[-1]] = flat[:, 0]
     rows = reflect_index(h, margin, margin, y.device)
@@ -89,8 +87,6 @@ def bicubic_upscale(y: Tensor, scale: int) -> Tensor:
 
 def _check(kernel: Tensor, scale: int, size: tuple[int, int]) -> None:
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or (kernel.shape[0] - scale) % 2:
-        raise UsageError(
-            f"kernel of shape {tuple(kernel.shape)} does not fit scale {scale}: wrong parity or form"
-        )
+        raise UsageError(f"kernel of shape {tuple(kernel.shape)} does not fit scale {scale}: wrong parity or form")
     if min(size) < scale:
         raise UsageError(f"a picture of {size[1]}x{size[0]} px is too small to be downscaled by {scale}")

@@ -8,26 +8,19 @@ kernel, which is then exactly known, and solved.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.settings import GateSettings
+
 TRUSTED = "trusted"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """verdict: "trusted", or what was done instead; reason: one line for people. overshoot, rehearsed: root mean
-    square overshoot of the result and of the rehearsal, in grey levels; rehearsal_gain: dB over bicubic that the
-    rehearsal reached. None where nothing was judged."""
-
-    verdict: str
-    reason: str
-    overshoot: float | None = None
-    rehearsed: float | None = None
-    rehearsal_gain: float | None = None
+BICUBIC = "bicubic"
 
 
 def overshoot(high_res: Tensor, low_res: Tensor, scale: int) -> float:
@@ -47,8 +40,85 @@ def noise_level(low_res: Tensor) -> float:
 
     The diagonal Haar band of blocks: detail is weakest there, and in the quietest blocks there is none.
     """
+    if min(low_res.shape[-2:]) < 2:
+        return 0.0
     x = low_res[..., : low_res.shape[-2] // 2 * 2, : low_res.shape[-1] // 2 * 2]
     band = (x[..., ::2, ::2] - x[..., 1::2, ::2] - x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 2
     size = min(8, *band.shape[-2:])
     power = F.avg_pool2d(band.square(), size).flatten()
     return float(torch.quantile(power[:: max(1, power.numel() // 100_000)], 0.1).sqrt())
+
+
+def busiest_window(low_res: Tensor, side: int) -> tuple[int, int, int, int]:
+    """(row, column, rows, columns) of the square window of (1, C, h, w) with the most gradient energy."""
+    plane = low_res[0].mean(0)
+    side_h, side_w = min(side, plane.shape[0]), min(side, plane.shape[1])
+    energy = torch.zeros_like(plane)
+    energy[1:] += (plane[1:] - plane[:-1]).square()
+    energy[:, 1:] += (plane[:, 1:] - plane[:, :-1]).square()
+    step = max(1, side // 4)
+    sums = F.avg_pool2d(energy[None, None], (side_h, side_w), step)[0, 0]
+    best = int(sums.argmax())
+    return best // sums.shape[1] * step, best % sums.shape[1] * step, side_h, side_w
+
+
+Solve = Callable[[Tensor, Tensor, float], Tensor]
+"""A solver as the gate calls it: (low_res, kernel, sigma) to high_res."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one kernel and sigma did to the window. overshoot, rehearsed: root mean square overshoot of the result and
+    of the rehearsal, in grey levels; rehearsal_gain: dB over bicubic that the rehearsal reached."""
+
+    overshoot: float
+    rehearsed: float
+    rehearsal_gain: float
+
+    def objection(self, settings: GateSettings) -> str | None:
+        """Why the result is not to be trusted, or None when it is."""
+        if self.rehearsal_gain < 0:
+            return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
+        if self.overshoot > settings.overshoot_ratio * self.rehearsed + settings.overshoot_floor:
+            return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """verdict: "trusted", or what was done instead; reason: one line for people; trial: what was measured with the
+    settings that were used in the end, None where nothing was judged."""
+
+    verdict: str
+    reason: str
+    trial: Trial | None = None
+
+
+def rehearse(
+    window: Tensor,
+    kernel: Tensor,
+    scale: int,
+    sigma: float,
+    noise: float,
+    solve: Solve,
+    generator: torch.Generator,
+) -> Trial:
+    """Solve `window` (1, C, h, w), and solve what it becomes when it is degraded once more by the same kernel.
+
+    noise: standard deviation of the low-resolution picture's noise, [-1, 1] units, which the degraded picture gets too
+    before it is rounded to 8 bits like a file.
+    """
+    result = solve(window, kernel, sigma)
+    h, w = (n // scale * scale for n in window.shape[-2:])
+    father = window[..., :h, :w]
+    son = degrade(father, kernel, scale)
+    son = son + noise * torch.randn(son.shape, generator=generator).to(son.device)
+    son = ((son * 127.5).round() / 127.5).clamp(-1, 1)
+    again = solve(son, kernel, sigma)
+    rim = min(8, h // 4, w // 4)
+
+    def error(x: Tensor) -> float:
+        return float((x - father)[..., rim : h - rim, rim : w - rim].square().mean()) + 1e-10
+
+    gain = 10 * math.log10(error(bicubic_upscale(son, scale)) / error(again))
+    return Trial(overshoot(result, window, scale), overshoot(again, son, scale), gain)

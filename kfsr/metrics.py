@@ -60,8 +60,7 @@ def _luma_pair(
         raise UsageError(f"the border must not be negative, it is {border}")
     if min(ya.shape) - 2 * border < least:
         raise UsageError(
-            f"a border of {border} leaves too little of {ya.shape[1]} x {ya.shape[0]} pixels;"
-            f" {least} a side are needed"
+            f"a border of {border} leaves too little of {ya.shape[1]} x {ya.shape[0]} pixels; {least} a side are needed"
         )
     inside = (slice(border, ya.shape[0] - border), slice(border, ya.shape[1] - border))
     return ya[inside], yb[inside]

@@ -16,18 +16,22 @@ from torch import Tensor
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.estimators import ikl, spectral
-from kfsr.gate import TRUSTED, Verdict
+from kfsr.gate import BICUBIC, TRUSTED, Solve, Verdict, busiest_window, noise_level, rehearse
 from kfsr.image import Image, luma, unpremultiply
-from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
+from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, scale_covariance
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
-from kfsr.settings import Preset, preset_named
+from kfsr.settings import preset_named
 from kfsr.solvers import unfolding, zssr
 
 KERNEL_METHODS = ("spectral", "ikl", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
+ESTIMATORS = ("spectral", "ikl")
 SOLVERS = ("unfolding", "zssr", "bicubic")
+
+SMALLEST_FATHER = 48
+"""Low-resolution pixels a side under which a picture is not shrunk for the prior: too few patches would be left."""
 
 Window = tuple[int, int, int, int]
 """Part of the low-resolution picture: first row, first column, rows, columns."""
@@ -100,23 +104,26 @@ def upscale(
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work(picture, scale, preset, seed, device, progress or silent)
     fallback = None
-    if kernel is None:
+    if kernel is not None:
+        kernel_method = kernel.method
+    else:
         try:
             kernel = work.estimate(kernel_method, kernel_init)
         except InputError as reason:
             kernel, fallback = bicubic_kernel(scale), str(reason)
-    given = kernel.method not in ("spectral", "ikl")
     whole = (0, 0, picture.height, picture.width)
+    _check_window(window or whole, picture)
     part = work.low_res[(..., *_slices(window or whole))]
-    sigma = work.preset.gate.trusted_sigma if given else work.preset.gate.estimated_sigma
-    if solver == "bicubic" or fallback is not None:
-        pixels = bicubic_upscale(part, scale)
-        verdict = (
-            Verdict(TRUSTED, "interpolated, as asked") if fallback is None else Verdict("bicubic", fallback)
-        )
-        sigma = 0.0
+    sigma = 0.0
+    if fallback is not None:
+        pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{fallback}; interpolated instead")
+    elif solver == "bicubic":
+        pixels, verdict = bicubic_upscale(part, scale), Verdict(TRUSTED, "")
     else:
-        pixels, sigma, verdict = work.solve(part, kernel, solver, sigma, given)
+        try:
+            pixels, kernel, sigma, verdict = work.solve(part, kernel, solver)
+        except InputError as reason:  # no patches to learn from
+            pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{reason}; interpolated instead")
     return work.result(part, pixels, kernel, kernel_method, solver, sigma, verdict, window or whole)
 
 
@@ -143,9 +150,7 @@ def estimate_kernel(
 class _Work:
     """One picture on its way through the stages: the tensors, the random states and the clock."""
 
-    def __init__(
-        self, picture: Image, scale: int, preset: str, seed: int, device: str, progress: Progress
-    ) -> None:
+    def __init__(self, picture: Image, scale: int, preset: str, seed: int, device: str, progress: Progress) -> None:
         self.picture, self.scale, self.seed, self.progress = picture, scale, seed, progress
         self.preset_name, self.preset = preset, preset_named(preset)
         self.device = torch.device(device)
@@ -185,16 +190,27 @@ class _Work:
         with self.timed("ikl"):
             return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
 
-    def solve(
-        self, part: Tensor, kernel: Kernel, solver: str, sigma: float, given: bool
-    ) -> tuple[Tensor, float, Verdict]:
-        k = torch.from_numpy(kernel.array.copy()).float().to(self.device)
-        settings = self.preset.unfolding
+    def solve(self, part: Tensor, kernel: Kernel, solver: str) -> tuple[Tensor, Kernel, float, Verdict]:
+        """The high-resolution picture, the kernel and sigma it was made with in the end, and the gate's verdict."""
+        settings, gate = self.preset.unfolding, self.preset.gate
+        estimated = kernel.method in ESTIMATORS
         fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)
         with self.timed("prior"):
-            prior = train_patch_model(
-                fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior"
-            )
+            prior = train_patch_model(fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior")
+        noise = noise_level(self.low_res)
+        sigma = max(gate.estimated_sigma if estimated else gate.trusted_sigma, noise - gate.texture)
+
+        def quick(low_res: Tensor, k: Tensor, sigma: float) -> Tensor:
+            return unfolding.solve(low_res, k, self.scale, prior, settings, sigma)
+
+        window = self.low_res[(..., *_slices(busiest_window(self.low_res, gate.window)))]
+        with self.timed("gate"):
+            verdict, factor, gain = self._choose(window, kernel, sigma, noise, quick)
+        if verdict.verdict == BICUBIC:
+            return bicubic_upscale(part, self.scale), kernel, 0.0, verdict
+        kernel = _narrowed(kernel, factor)
+        sigma *= gain
+        k = _tensor(kernel, self.device)
         with self.timed("solver"):
             if solver == "zssr":
                 pixels = zssr.solve(
@@ -210,7 +226,26 @@ class _Work:
                 )
             else:
                 pixels = unfolding.solve(part, k, self.scale, prior, settings, sigma, progress=self.progress)
-        return pixels, sigma, Verdict(TRUSTED, "")
+        return pixels, kernel, sigma, verdict
+
+    def _choose(
+        self, window: Tensor, kernel: Kernel, sigma: float, noise: float, solve: Solve
+    ) -> tuple[Verdict, float, float]:
+        """The first step of the gate's ladder that passes: (verdict, factor on the kernel, factor on sigma)."""
+        gate = self.preset.gate
+        first: str | None = None
+        for number, (factor, gain) in enumerate(gate.steps):
+            k = _tensor(_narrowed(kernel, factor), self.device)
+            trial = rehearse(window, k, self.scale, sigma * gain, noise, solve, self.generator(5))
+            self.progress("gate", number + 1, len(gate.steps))
+            objection = trial.objection(gate)
+            if objection is None:
+                if first is None:
+                    return Verdict(TRUSTED, "", trial), factor, gain
+                done = f"{first}; used {factor:.2f} of the kernel's size and {gain:.0f} times the noise level"
+                return Verdict("cautious", done, trial), factor, gain
+            first = first or objection
+        return Verdict(BICUBIC, f"{first}; interpolated instead", trial), 1.0, 1.0
 
     def result(
         self,
@@ -223,7 +258,7 @@ class _Work:
         verdict: Verdict,
         window: Window,
     ) -> Result:
-        k = torch.from_numpy(kernel.array.copy()).float().to(self.device)
+        k = _tensor(kernel, self.device)
         pixels = pixels.clamp(-1, 1)
         difference = degrade(pixels, k, self.scale) - part
         rim = 4 if min(part.shape[-2:]) > 12 else 0
@@ -233,7 +268,7 @@ class _Work:
             preset=self.preset_name,
             seed=self.seed,
             device=str(self.device),
-            kernel_method=method if kernel.method in KERNEL_METHODS else kernel.method,
+            kernel_method=method,
             solver=solver,
             kernel={
                 "method": kernel.method,
@@ -263,9 +298,24 @@ def _check_choice(what: str, name: str, known: tuple[str, ...]) -> None:
         raise UsageError(f"there is no {what} {name!r}; use one of {', '.join(known)}")
 
 
+def _check_window(window: Window, picture: Image) -> None:
+    row, col, rows, cols = window
+    if min(row, col) < 0 or min(rows, cols) < 1 or row + rows > picture.height or col + cols > picture.width:
+        raise UsageError(f"window {window} does not lie in a picture of {picture.height} rows, {picture.width} columns")
+
+
 def _slices(window: Window) -> tuple[slice, slice]:
     row, col, rows, cols = window
     return slice(row, row + rows), slice(col, col + cols)
+
+
+def _tensor(kernel: Kernel, device: torch.device) -> Tensor:
+    return torch.from_numpy(kernel.array.copy()).float().to(device)
+
+
+def _narrowed(kernel: Kernel, factor: float) -> Kernel:
+    """An estimated kernel with `factor` times its covariance; a kernel that was given stays as it is."""
+    return scale_covariance(kernel, factor) if factor != 1 and kernel.method in ESTIMATORS else kernel
 
 
 def _to_tensor(pixels: np.ndarray, device: torch.device) -> Tensor:
@@ -274,8 +324,6 @@ def _to_tensor(pixels: np.ndarray, device: torch.device) -> Tensor:
 
 
 def _shrunk(picture: Tensor, factor: float) -> Tensor:
-    if factor == 1:
+    if factor == 1 or min(picture.shape[-2:]) < factor * SMALLEST_FATHER:
         return picture
-    return F.interpolate(
-        picture, scale_factor=1 / factor, mode="bicubic", antialias=True, align_corners=False
-    )
+    return F.interpolate(picture, scale_factor=1 / factor, mode="bicubic", antialias=True, align_corners=False)

@@ -52,7 +52,7 @@ class IklSettings:
     sigma_max: float = 0.6
     width: int = 64
     gaussian_enough: float = 0.97
-    confidence: float = 0.75
+    confidence: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class UnfoldingSettings:
     """Schedule of the splitting, [-1, 1] units. father_factors: the prior also learns the picture shrunk by these,
     which is sharper, as the high-resolution picture is."""
 
-    prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=1000))
+    prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=600))
     father_factors: tuple[float, ...] = (1.5, 2.0)
     iterations: int = 8
     sigma_start: float = 0.15
@@ -82,10 +82,18 @@ class ZssrSettings:
 
 @dataclass(frozen=True)
 class GateSettings:
-    """What the gate accepts; see `kfsr.gate`."""
+    """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1, 1]
+    units; a noise level above it, less what `texture` passes for noise, takes its place. overshoot_ratio,
+    overshoot_floor (grey levels): overshoot beyond ratio * rehearsed + floor is ringing. steps: what is tried in turn,
+    as (factor on the kernel's covariance, factor on sigma). window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.006
+    texture: float = 0.0078
+    overshoot_ratio: float = 1.4
+    overshoot_floor: float = 0.3
+    steps: tuple[tuple[float, float], ...] = ((1.0, 1.0), (0.75, 2.0), (0.5, 4.0))
+    window: int = 112
 
 
 @dataclass(frozen=True)
@@ -107,12 +115,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "balanced": Preset(),
     "best": Preset(
-        ikl=IklSettings(
-            patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64
-        ),
-        unfolding=UnfoldingSettings(
-            prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24
-        ),
+        ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
+        unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
     ),
 }

@@ -9,7 +9,7 @@ QUANTISATION = 1 / 12 / 255**2
 """Variance of 8-bit rounding in [0,1] units."""
 
 
-def mean_periodogram(plane: np.ndarray, patch: int, weights: np.ndarray | None = None) -> np.ndarray:
+def mean_periodogram(plane: np.ndarray, patch: int) -> np.ndarray:
     """Mean Hann-windowed periodogram of half-overlapping patches of a (H, W) plane: (patch, patch), FFT order.
 
     Scaled so that white noise of variance v gives v at every frequency. The patches' means are removed.

@@ -29,9 +29,7 @@ def test_an_existing_folder_needs_no_slash_and_may_look_like_a_file(tmp_path):
 
 
 def test_a_missing_folder_of_a_missing_input_is_the_inputs_own_failure():
-    assert plan(["nowhere/one.png"], None, rename) == [
-        Job(Path("nowhere/one.png"), Path("nowhere/one_x2.png"))
-    ]
+    assert plan(["nowhere/one.png"], None, rename) == [Job(Path("nowhere/one.png"), Path("nowhere/one_x2.png"))]
 
 
 def test_one_name_from_two_folders_is_refused(tmp_path):

@@ -125,9 +125,7 @@ def test_a_row_for_each_picture_and_a_summary(folder):
 
 
 def test_json_with_the_true_kernels(folder):
-    done = bench(
-        folder, "im_2", "im_10", "--kernel-method", "true", "-p", "fast", "--solver", "bicubic", "--json"
-    )
+    done = bench(folder, "im_2", "im_10", "--kernel-method", "true", "-p", "fast", "--solver", "bicubic", "--json")
     assert done.returncode == 0
     *rows, last = (json.loads(line) for line in done.stdout.splitlines())
     assert [row["name"] for row in rows] == ["im_2", "im_10"]
@@ -155,9 +153,7 @@ def test_a_picture_that_fails_does_not_stop_the_rest(folder):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("args", "status"), [(("--scale", "3"), 4), (("cat", "--kernel-method", "true"), 4)], ids=str
-)
+@pytest.mark.parametrize(("args", "status"), [(("--scale", "3"), 4), (("cat", "--kernel-method", "true"), 4)], ids=str)
 def test_nothing_to_score(folder, args, status):
     done = bench(folder, *args)
     assert done.returncode == status

@@ -98,9 +98,7 @@ def test_no_global_random_state(path):
         and any(ast.unparse(item.context_expr).startswith("torch.random.fork_rng(") for item in node.items)
         for inner in ast.walk(node)
     }
-    calls = {
-        ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in forked
-    }
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in forked}
     assert not calls & {"torch.manual_seed", "torch.random.manual_seed", "np.random.seed", "random.seed"}
 
 

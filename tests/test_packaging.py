@@ -40,9 +40,7 @@ def source(tmp_path_factory):
 
 def pip(*args):
     quiet = ("-q", "--disable-pip-version-check", "--no-deps", "--no-build-isolation")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", *args, *quiet], capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([sys.executable, "-m", "pip", *args, *quiet], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
 

@@ -135,7 +135,6 @@ def _line(row: Row) -> str:
         (row.picture_seconds, "10.1f"),
     ]
     texts = [
-        "-".rjust(int(form.strip("+").split(".")[0])) if value is None else format(value, form)
-        for value, form in cells
+        "-".rjust(int(form.strip("+").split(".")[0])) if value is None else format(value, form) for value, form in cells
     ]
     return f"{row.name:<8}" + "  ".join(texts) + f"  {row.verdict or '-'}"

@@ -59,8 +59,7 @@ def degrade(
             if sharp.width % scale or sharp.height % scale:
                 width, height = (side // scale * scale for side in sharp.size)
                 console.warning(
-                    f"{sharp.width}x{sharp.height} is no multiple of {scale}; the result covers "
-                    f"{width}x{height} of it"
+                    f"{sharp.width}x{sharp.height} is no multiple of {scale}; the result covers {width}x{height} of it"
                 )
             low = degrade_image(sharp, kernel, noise, seed)
             if job.target is None:

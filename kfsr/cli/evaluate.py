@@ -28,12 +28,8 @@ def evaluate(
         Path | None,
         typer.Argument(metavar="TRUTH", help="The true picture, or a folder.", show_default=False),
     ] = None,
-    border: Annotated[
-        int, typer.Option("--border", metavar="N", min=0, help="Pixels to leave out on every side.")
-    ] = 0,
-    kernel: Annotated[
-        Path | None, typer.Option("--kernel", "-k", metavar="FILE", help="An estimated kernel.")
-    ] = None,
+    border: Annotated[int, typer.Option("--border", metavar="N", min=0, help="Pixels to leave out on every side.")] = 0,
+    kernel: Annotated[Path | None, typer.Option("--kernel", "-k", metavar="FILE", help="An estimated kernel.")] = None,
     kernel_truth: Annotated[
         Path | None,
         typer.Option("--kernel-truth", metavar="FILE", help="The true kernel to compare it with."),

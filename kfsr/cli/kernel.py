@@ -37,9 +37,7 @@ def kernel(
     ] = None,
     method: Annotated[
         options.KernelMethod,
-        typer.Option(
-            "--method", "--kernel-method", help="spectral (a second), ikl (refined), bicubic (fixed)."
-        ),
+        typer.Option("--method", "--kernel-method", help="spectral (a second), ikl (refined), bicubic (fixed)."),
     ] = options.KernelMethod.ikl,
     init: Annotated[
         options.KernelInit, typer.Option("--init", "--kernel-init", help="What ikl starts from.")
@@ -71,9 +69,7 @@ def kernel(
     to_stdout = job.target is None and not nowhere
     if to_stdout:
         if as_json:
-            raise UsageError(
-                "--json and the kernel both want standard output; give the kernel a file with -o"
-            )
+            raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
         output.refuse_terminal("a kernel")
     if plot is not None:
         _check_plot(plot, job)

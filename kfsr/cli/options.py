@@ -55,9 +55,7 @@ def _check_seed(seed: int) -> int:
     return seed
 
 
-ScaleOption = Annotated[
-    int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")
-]
+ScaleOption = Annotated[int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")]
 OutputOption = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="A file, a folder, or - for standard output."),
@@ -72,14 +70,10 @@ KernelMethodOption = Annotated[
 ]
 KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]
 PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
-DeviceOption = Annotated[
-    Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")
-]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
 SeedOption = Annotated[
     int,
-    typer.Option(
-        "--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."
-    ),
+    typer.Option("--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."),
 ]
 ThreadsOption = Annotated[
     int | None,
@@ -87,14 +81,10 @@ ThreadsOption = Annotated[
 ]
 QualityOption = Annotated[
     int,
-    typer.Option(
-        "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."
-    ),
+    typer.Option("--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")
-]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")]
 
 
 def use_torch(device: Device, threads: int | None) -> str:

@@ -46,9 +46,7 @@ def upscale(
     threads: options.ThreadsOption = None,
     save_kernel: Annotated[
         str | None,
-        typer.Option(
-            "--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."
-        ),
+        typer.Option("--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."),
     ] = None,
     quality: options.QualityOption = 95,
     as_json: options.JsonOption = False,
@@ -69,9 +67,7 @@ def upscale(
     kernel_paths = _plan_kernels(jobs, save_kernel, keep)
     if any(job.target is None for job in jobs):
         if as_json:
-            raise UsageError(
-                "--json and the picture both want standard output; give the picture a file with -o"
-            )
+            raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
     console = Console(quiet)
     with console.session():

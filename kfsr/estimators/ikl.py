@@ -16,17 +16,13 @@ from scipy.signal import fftconvolve
 from torch import Tensor, nn
 
 from kfsr.errors import InputError
-from kfsr.kernel.gaussian import fit_gaussian, gaussian_kernel, own_blur_factor
+from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.model import PatchModel, working_dtype
 from kfsr.patch.network import SIGMA_DATA
 from kfsr.progress import Progress, silent
 from kfsr.settings import IklSettings
-
-
-MIN_VARIANCE = 0.05
-"""Square pixels; a kernel narrower than this is no longer learned from the picture but invented."""
 
 
 class LinearKernelNet(nn.Module):
@@ -108,9 +104,7 @@ def estimate(
     for step in range(total):
         k = net()
         x = crops.draw(cfg.batch, scale * side + start.size - scale, generator)
-        twice = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[
-            :, :, 0
-        ]
+        twice = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[:, :, 0]
         sigma = torch.rand(cfg.batch, generator=generator) * math.log(cfg.sigma_max / cfg.sigma_min)
         sigma = (cfg.sigma_min * sigma.exp()).to(device)
         # (i) one denoising step of each model on its own kind of picture

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from kfsr.errors import InputError
-from kfsr.kernel.gaussian import gaussian_kernel, own_blur_factor
+from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel, check_scale, default_size
 from kfsr.settings import SpectralSettings
 from kfsr.spectrum import QUANTISATION, fold, mean_periodogram
@@ -67,9 +67,9 @@ def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | Non
 
 
 def _covariance(p: np.ndarray) -> np.ndarray:
-    """Covariance from the logarithms of the Cholesky factor's diagonal and its off-diagonal entry."""
+    """Covariance, nowhere under `MIN_VARIANCE`: logarithms of the Cholesky diagonal, and the entry off it."""
     factor = np.array([[np.exp(p[0]), 0.0], [p[1], np.exp(p[2])]])
-    return np.asarray(factor @ factor.T)
+    return np.asarray(factor @ factor.T + MIN_VARIANCE * np.eye(2))
 
 
 def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -71,9 +71,7 @@ _TRANSPOSES = {
 }
 
 
-def read_image(
-    source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None
-) -> Image:
+def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None) -> Image:
     """The picture in a file, or in `bytes` that hold a whole file; its format is told by its content.
 
     source      a path, or the file's bytes
@@ -104,9 +102,7 @@ def read_image(
         opened.load()
     except _DECODE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it"
-        ) from error
+        raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
     if frames > 1:
         what = "pages" if kind == "TIFF" else "frames"
         warnings.warn(f"{name}: has {frames} {what}; only the first is used", UserWarning, stacklevel=2)

@@ -54,9 +54,7 @@ class Image:
         if values.ndim == 2:
             values = values[..., None]
         if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or 0 in values.shape:
-            raise UsageError(
-                f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {np.shape(array)}"
-            )
+            raise UsageError(f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {np.shape(array)}")
         if values.dtype == np.uint8:
             values = values.astype(np.float32) / np.float32(255)
         elif np.issubdtype(values.dtype, np.floating):

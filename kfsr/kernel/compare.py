@@ -31,9 +31,7 @@ class KernelScore:
 def compare_kernels(estimate: Kernel, truth: Kernel) -> KernelScore:
     """Scores of `estimate` against `truth`; UsageError when their scales differ."""
     if estimate.scale != truth.scale:
-        raise UsageError(
-            f"kernels of different scales cannot be compared: {estimate.scale} and {truth.scale}"
-        )
+        raise UsageError(f"kernels of different scales cannot be compared: {estimate.scale} and {truth.scale}")
     a, b = estimate.array, truth.array
     return KernelScore(
         ncc=_ncc(a, b, 0),

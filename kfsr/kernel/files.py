@@ -54,9 +54,7 @@ def load_kernel(path: Path | str, scale: int) -> Kernel:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".png":
-        raise InputError(
-            f"{path}: a picture of a kernel cannot be read back; give the {_SUFFIXES} file instead"
-        )
+        raise InputError(f"{path}: a picture of a kernel cannot be read back; give the {_SUFFIXES} file instead")
     if suffix not in _READERS:
         raise InputError(f"{path}: {suffix or 'a name without an ending'} is no kernel file; use {_SUFFIXES}")
     data = _read(path)
@@ -65,9 +63,7 @@ def load_kernel(path: Path | str, scale: int) -> Kernel:
     except KfsrError as error:
         raise InputError(f"{path}: {error}") from error
     if abs(total - 1) > 0.01:
-        warnings.warn(
-            f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2
-        )
+        warnings.warn(f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2)
     return kernel
 
 
@@ -127,9 +123,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
     if len(data) > _MAX_BYTES:
-        raise InputError(
-            f"{path}: too large for a kernel (at most {MAX_SIZE} px a side); choose another file"
-        )
+        raise InputError(f"{path}: too large for a kernel (at most {MAX_SIZE} px a side); choose another file")
     return data
 
 
@@ -146,8 +140,7 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
                 raise InputError("has no array named 'kernel'; save it with `kfsr kernel -o FILE.npz`")
             wanted = held & {"kernel", "scale", "convention", "method"}
             parts = {
-                key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'", key == "kernel")
-                for key in wanted
+                key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'", key == "kernel") for key in wanted
             }
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError, ValueError) as error:
         raise InputError("is not a complete .npz file; save it again") from error
@@ -213,9 +206,7 @@ def _npy_array(data: bytes, what: str, is_kernel: bool = True) -> np.ndarray:
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
-        header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(stream)
         if dtype.hasobject:
             raise InputError("holds Python objects, which are never loaded; save a plain array of numbers")

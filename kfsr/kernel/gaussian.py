@@ -8,6 +8,9 @@ from scipy.optimize import minimize
 from kfsr.errors import UsageError
 from kfsr.kernel.value import Kernel, check_scale, default_size
 
+MIN_VARIANCE = 0.05
+"""Square pixels; a Gaussian narrower than this along any axis is no longer learned from a picture but invented."""
+
 
 def gaussian_kernel(covariance: np.ndarray, scale: int, size: int | None = None) -> Kernel:
     """Sampled, normalised Gaussian with a (2, 2) covariance [[rr, rc], [rc, cc]] in square high-res pixels.
@@ -76,8 +79,10 @@ def fit_gaussian(array: np.ndarray, scale: int) -> tuple[Kernel, float]:
         g = gaussian(p)
         return -float((g * k).sum() / np.sqrt((g**2).sum())) / norm
 
+    # Standard deviations of 0.3 px and more: a narrower one falls between the samples.
+    bounds = [(-1.2, 3.0), (-20.0, 20.0), (-1.2, 3.0)]
     best = min(
-        (minimize(unlike, [start, 0.0, start], method="L-BFGS-B") for start in (0.0, 0.8)),
+        (minimize(unlike, [start, 0.0, start], method="L-BFGS-B", bounds=bounds) for start in (0.0, 0.8)),
         key=lambda fit: float(fit.fun),
     )
     factor = np.array([[np.exp(best.x[0]), 0.0], [best.x[1], np.exp(best.x[2])]])

@@ -21,12 +21,8 @@ _BACKGROUND = 255
 _GREEN, _CYAN, _BLACK = (70, 230, 90), (60, 200, 255), (0, 0, 0)
 # Zero is black; more goes through red and yellow to white, less than zero through blue to a pale cyan.
 _STOPS = np.array([0.0, 0.25, 0.55, 0.8, 1.0])
-_POSITIVE = np.array(
-    [(0, 0, 0), (96, 14, 60), (221, 70, 30), (250, 175, 40), (255, 252, 225)], dtype=np.float64
-)
-_NEGATIVE = np.array(
-    [(0, 0, 0), (10, 30, 110), (20, 80, 215), (70, 160, 250), (200, 240, 255)], dtype=np.float64
-)
+_POSITIVE = np.array([(0, 0, 0), (96, 14, 60), (221, 70, 30), (250, 175, 40), (255, 252, 225)], dtype=np.float64)
+_NEGATIVE = np.array([(0, 0, 0), (10, 30, 110), (20, 80, 215), (70, 160, 250), (200, 240, 255)], dtype=np.float64)
 
 
 def plot_kernel(kernel: Kernel) -> Picture:

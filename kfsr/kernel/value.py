@@ -54,9 +54,7 @@ class Kernel:
         k = np.array(self.array, dtype=np.float64)
         _check_values(k)
         if k.shape[0] != k.shape[1] or (k.shape[0] - self.scale) % 2:
-            raise InputError(
-                f"a kernel for scale {self.scale} is square with a side of the same parity; got {k.shape}"
-            )
+            raise InputError(f"a kernel for scale {self.scale} is square with a side of the same parity; got {k.shape}")
         if not np.isclose(k.sum(), 1.0, atol=1e-6):
             raise InputError(f"the kernel sums to {k.sum():.6g}, not to 1")
         k.flags.writeable = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from kfsr.degradation import reflect_pad
 
 SIGMA_DATA = 0.5
 """Standard deviation of pictures in [-1, 1] that the preconditioning assumes."""
@@ -15,7 +15,7 @@ SIGMA_DATA = 0.5
 class PatchDenoiser(nn.Module):
     """Predicts the clean picture from a noisy one, patch by patch: D(x, sigma), x in [-1, 1].
 
-    `depth` valid 3 x 3 convolutions (receptive field 2 * depth + 1, 15 for seven), SiLU, no normalisation over
+    `depth` valid 3 x 3 convolutions (receptive field 2 * depth + 1, 15 for seven), ReLU, no normalisation over
     space, which would widen the receptive field; log sigma scales and shifts every hidden layer (FiLM).
     Preconditioned after Karras et al. 2022 (EDM), table 1: D = c_skip x + c_out F(c_in x, ln(sigma)/4).
     """
@@ -23,13 +23,15 @@ class PatchDenoiser(nn.Module):
     def __init__(self, channels: int, width: int, depth: int = 7) -> None:
         super().__init__()
         sizes = [channels, *[width] * (depth - 1), channels]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in zip(sizes, sizes[1:], strict=False))
-        self.embed = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, 2 * width * (depth - 1)))
-        for conv in self.convs:
+        layers = [nn.Conv2d(a, b, 3) for a, b in pairwise(sizes)]
+        film = nn.Linear(64, 2 * width * (depth - 1))
+        self.convs = nn.ModuleList(layers)
+        self.embed = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), film)
+        for conv in layers:
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)
-        last = self.convs[-1]
-        for p in (last.weight, last.bias, self.embed[-1].weight, self.embed[-1].bias):
+            nn.init.zeros_(_bias(conv))
+        # The untrained network returns its input: zero residual, no modulation.
+        for p in (layers[-1].weight, film.weight, film.bias):
             nn.init.zeros_(p)
 
     @property
@@ -60,13 +62,22 @@ class PatchDenoiser(nn.Module):
     @torch.no_grad()
     def folded(self, sigma: float, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
         """Weights and biases of all layers for one sigma, FiLM multiplied in: the same function, fewer passes."""
-        device = self.convs[0].weight.device
-        film = self._film(torch.full((1,), sigma, device=device))[0]
+        convs = self._layers()
+        film = self._film(torch.full((1,), sigma, device=convs[0].weight.device))[0]
         layers = []
-        for i, conv in enumerate(self.convs):
-            weight, bias = conv.weight, conv.bias
+        for i, conv in enumerate(convs):
+            weight, bias = conv.weight, _bias(conv)
             if i < len(film):
                 gain = 1 + film[i, 0]
                 weight, bias = weight * gain[:, None, None, None], bias * gain + film[i, 1]
-            layers.append((weight.to(dtype).to(memory_format=torch.channels_last), bias.to(dtype)))
+            layers.append((weight.to(dtype).contiguous(memory_format=torch.channels_last), bias.to(dtype)))
         return layers
+
+    def _layers(self) -> list[nn.Conv2d]:
+        return [conv for conv in self.convs if isinstance(conv, nn.Conv2d)]
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    if conv.bias is None:
+        raise ValueError("every layer of the patch model has a bias")
+    return conv.bias

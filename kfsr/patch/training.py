@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
 from kfsr.errors import InputError
 from kfsr.patch.crops import CropSampler
@@ -32,12 +31,10 @@ def train_patch_model(
     cfg = settings
     device = crops.device
     crop = min(cfg.crop, crops.largest)
-    network = _fresh_network(crops.channels, cfg, generator).to(device, memory_format=torch.channels_last)
+    network = _fresh_network(crops.channels, cfg, generator).to(device)
     margin = network.margin
     if crop <= 2 * margin:
-        raise InputError(
-            f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side"
-        )
+        raise InputError(f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side")
     optimiser = torch.optim.Adam(network.parameters(), cfg.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg.rate, total_steps=cfg.steps, pct_start=0.1)
     dtype = working_dtype(device)

@@ -13,11 +13,12 @@ def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tens
 
     With it, ``ifft2(transfer_function * fft2(x))[::s, ::s]`` is the canonical `degrade` with wrap-around borders.
     """
-    k = kernel.shape[-1]
+    # Entry 0 meets x[s*i - (K-s)/2]; a picture smaller than the kernel is met several times.
+    reach = torch.arange(kernel.shape[-1], device=kernel.device) - (kernel.shape[-1] - scale) // 2
     full = kernel.new_zeros(size)
-    full[:k, :k] = kernel
-    # Correlation is convolution with the flipped kernel, hence the conjugate; entry 0 meets x[s*i - (K-s)/2].
-    return torch.fft.fft2(torch.roll(full, (-((k - scale) // 2),) * 2, (0, 1))).conj()
+    full.index_put_((reach[:, None] % size[0], reach[None] % size[1]), kernel, accumulate=True)
+    # Correlation is convolution with the flipped kernel, hence the conjugate.
+    return torch.fft.fft2(full).conj()
 
 
 def fold(spectrum: Tensor, scale: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from kfsr.degradation import bicubic_upscale
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.patch.network import PatchDenoiser
 from kfsr.progress import Progress, silent
 from kfsr.settings import ZssrSettings
 from kfsr.solvers.data_step import DataStep, border, circular_degrade, padded
@@ -57,7 +58,8 @@ def _train(
     sigma: float,
     generator: torch.Generator,
     progress: Progress,
-):  # type: ignore[no-untyped-def]
+) -> tuple[PatchDenoiser, float]:
+    """The network and the data step's weight, learned on father-son pairs."""
     network = copy.deepcopy(prior.network).train()
     device = fathers.device
     crop = min(cfg.crop, fathers.largest) // scale * scale

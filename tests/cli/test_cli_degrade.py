@@ -23,9 +23,7 @@ def test_agrees_with_scipy(photos, scale):
     save_kernel(kernel, photos / "k.npz")
     done = kfsr_run(photos, "degrade", "gray.png", "--kernel", "k.npz", "-s", scale, "-o", "low.png").ok()
     sharp = levels(photos / "gray.png")
-    low = correlate(sharp, to_kernelgan(kernel), mode="mirror")[::scale, ::scale][
-        : 66 // scale, : 64 // scale
-    ]
+    low = correlate(sharp, to_kernelgan(kernel), mode="mirror")[::scale, ::scale][: 66 // scale, : 64 // scale]
     assert np.abs(levels(photos / "low.png") - low).max() <= 0.5 + 1e-6
     assert done.stderr.splitlines()[-1] == f"gray.png -> low.png: {64 // scale}x{66 // scale}"
     # 64 is no multiple of 3, and that is said.
@@ -71,9 +69,7 @@ def test_too_little_memory_is_a_status_of_its_own(photos):
     import resource
 
     PIL.Image.new("L", (9000, 9000)).save(photos / "huge.png")
-    loaded = (
-        "import torch, kfsr.degradation, kfsr.image, kfsr.kernel; print(open('/proc/self/status').read())"
-    )
+    loaded = "import torch, kfsr.degradation, kfsr.image, kfsr.kernel; print(open('/proc/self/status').read())"
     status = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=environment())
     peak = int(status.stdout.split("VmPeak:")[1].split()[0]) * 1024
     limit = peak + 700 * 2**20  # the picture alone takes 650 MB as float64

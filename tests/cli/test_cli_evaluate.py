@@ -36,9 +36,7 @@ def test_scores_of_two_files(pairs):
     one, mean = map(json.loads, kfsr_run(pairs, *args).ok().stdout.splitlines())
     a, b = (luma(pairs / name)[4:-4, 4:-4] for name in ("result/face_x2.png", "truth/face.png"))
     assert one["y_psnr"] == pytest.approx(peak_signal_noise_ratio(b, a, data_range=1), abs=1e-6)
-    ssim = structural_similarity(
-        a, b, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-    )
+    ssim = structural_similarity(a, b, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     assert one["y_ssim"] == pytest.approx(ssim, abs=1e-6)
     assert (mean["mean_of"], mean["y_psnr"]) == (1, one["y_psnr"])
 
@@ -116,7 +114,5 @@ def test_kernels(photos):
     assert moved["ncc"] < 0.99
     assert moved["ncc_shift2"] == pytest.approx(1, abs=1e-4)
     assert turned["ncc_flipped"] == pytest.approx(1)
-    table = kfsr_run(
-        photos, "evaluate", "--kernel", "flipped.npy", "--kernel-truth", "truth.npy", "-s", "2"
-    ).ok()
+    table = kfsr_run(photos, "evaluate", "--kernel", "flipped.npy", "--kernel-truth", "truth.npy", "-s", "2").ok()
     assert f"NCC, truth turned by 180  {turned['ncc_flipped']:.4f}" in table.stdout.decode()

@@ -87,8 +87,6 @@ def test_binary_data_does_not_go_to_a_terminal(photos, args):
 
 
 def test_progress_is_not_written_to_a_file(photos):
-    done = kfsr_run(
-        photos, "kernel", "face.png", "--method", "ikl", "--preset", "fast", "--threads", "1"
-    ).ok()
+    done = kfsr_run(photos, "kernel", "face.png", "--method", "ikl", "--preset", "fast", "--threads", "1").ok()
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("face.png -> face_kernel.npy: ikl, ")

@@ -142,9 +142,7 @@ def test_a_kernel_file_that_is_none(photos, content):
     assert "k.npy" in kfsr_run(photos, "upscale", "face.png", "--kernel", "k.npy").error_line(4)
 
 
-@pytest.mark.parametrize(
-    "args", [("upscale", "face.png", "-o", "-", *QUICK), ("doctor",), ("kernel", "-h"), ()]
-)
+@pytest.mark.parametrize("args", [("upscale", "face.png", "-o", "-", *QUICK), ("doctor",), ("kernel", "-h"), ()])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_closed_pipe_is_no_drama(photos, args, unbuffered):
     process = subprocess.Popen(

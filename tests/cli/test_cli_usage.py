@@ -117,7 +117,5 @@ def test_a_fault_of_the_program_is_one_line_that_asks_for_a_report(photos, tmp_p
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal(photos):
-    line = kfsr_run(photos, "degrade", "no\nsuch\x1b[31m.png", "--kernel", "box", "-o", "low.png").error_line(
-        4
-    )
+    line = kfsr_run(photos, "degrade", "no\nsuch\x1b[31m.png", "--kernel", "box", "-o", "low.png").error_line(4)
     assert "\x1b" not in line

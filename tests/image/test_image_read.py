@@ -134,9 +134,7 @@ def test_cmyk_without_profile_becomes_rgb(format):
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_cmyk_goes_through_its_profile_and_leaves_it_behind(format):
-    picture = PIL.Image.new(
-        "CMYK", (16, 16), (255, 0, 0, 0)
-    )  # plain conversion: cyan; this press: light gray
+    picture = PIL.Image.new("CMYK", (16, 16), (255, 0, 0, 0))  # plain conversion: cyan; this press: light gray
     image = read_image(file_bytes(picture, format, icc_profile=cmyk_profile()))
     red, green, blue = levels(image.pixels)[8, 8]
     assert max(red, green, blue) - min(red, green, blue) <= 2
@@ -153,14 +151,8 @@ def test_cmyk_with_an_unusable_profile_is_converted_with_a_warning():
 
 
 def test_profile_is_kept_where_it_fits_the_pixels():
-    assert (
-        read_image(file_bytes(colour_picture(), "PNG", icc_profile=rgb_profile())).icc_profile
-        == rgb_profile()
-    )
-    assert (
-        read_image(file_bytes(gray_picture(), "PNG", icc_profile=gray_profile())).icc_profile
-        == gray_profile()
-    )
+    assert read_image(file_bytes(colour_picture(), "PNG", icc_profile=rgb_profile())).icc_profile == rgb_profile()
+    assert read_image(file_bytes(gray_picture(), "PNG", icc_profile=gray_profile())).icc_profile == gray_profile()
     assert read_image(file_bytes(gray_picture(), "PNG", icc_profile=rgb_profile())).icc_profile is None
     assert read_image(file_bytes(colour_picture(), "PNG", icc_profile=gray_profile())).icc_profile is None
 
@@ -188,9 +180,7 @@ def stored_for(orientation, upright):
     stored = np.empty((width, height, 3) if swapped else (height, width, 3), np.uint8)
     for i in range(stored.shape[0]):
         for j in range(stored.shape[1]):
-            place = [
-                a if a is not None else b for a, b in zip(lines[row0](i), lines[column0](j), strict=True)
-            ]
+            place = [a if a is not None else b for a, b in zip(lines[row0](i), lines[column0](j), strict=True)]
             stored[i, j] = upright[place[0], place[1]]
     return stored
 
@@ -205,9 +195,7 @@ def test_orientation_is_applied_once_and_its_tag_removed(format, orientation):
         options["compression"] = "tiff_lzw"
     image = read_image(file_bytes(stored, format, **options))
     assert image.size == (64, 48)
-    assert np.abs(levels(image.pixels) - colour_picture()).mean() < (
-        5 if format in ("JPEG", "AVIF") else 0.001
-    )
+    assert np.abs(levels(image.pixels) - colour_picture()).mean() < (5 if format in ("JPEG", "AVIF") else 0.001)
     exif = PIL.Image.Exif()
     exif.load(image.exif)
     assert ORIENTATION not in exif

@@ -127,18 +127,14 @@ def test_16_bit_tiff(tmp_path, channels, big):
     values = np.repeat(gray_picture()[..., None].astype(np.uint16) * 257, channels, axis=2).squeeze()
     for dtype in (np.uint16, np.uint8):
         photometric = "minisblack" if channels == 1 else "rgb"
-        tifffile.imwrite(
-            tmp_path / f"{dtype.__name__}.tif", values.astype(dtype), photometric=photometric, bigtiff=big
-        )
+        tifffile.imwrite(tmp_path / f"{dtype.__name__}.tif", values.astype(dtype), photometric=photometric, bigtiff=big)
     assert refusal(tmp_path / "uint16.tif", name="deep.img").startswith(DEEP)
     assert read_image(tmp_path / "uint8.tif").size == (64, 48)
 
 
 def test_32_bit_float_tiff():
     picture = PIL.Image.fromarray(gray_picture().astype(np.float32))
-    assert refusal(file_bytes(picture, "TIFF"), name="deep.img").startswith(
-        "deep.img: 32-bit pictures are not"
-    )
+    assert refusal(file_bytes(picture, "TIFF"), name="deep.img").startswith("deep.img: 32-bit pictures are not")
 
 
 def test_10_bit_avif():

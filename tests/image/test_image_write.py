@@ -78,9 +78,7 @@ def test_alpha_survives_the_round_trip(format, gray):
 @pytest.mark.parametrize("format", ["JPEG", "BMP"])
 def test_transparency_is_laid_on_white_with_a_warning_where_it_cannot_be_held(tmp_path, format):
     path = tmp_path / f"picture{SUFFIX[format]}"
-    with pytest.warns(
-        UserWarning, match=f"{path.name}: {format} has no transparency; the picture is laid on white"
-    ):
+    with pytest.warns(UserWarning, match=f"{path.name}: {format} has no transparency; the picture is laid on white"):
         write_image(Image.from_array(with_alpha()), path)
     alpha = alpha_ramp()[..., None] / 255
     expected = colour_picture() * alpha + 255 * (1 - alpha)
@@ -225,9 +223,7 @@ def test_a_replaced_file_keeps_its_permissions_and_a_link_stays(tmp_path, usual_
     ],
 )
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path, monkeypatch, failure, raised, step
-):
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch, failure, raised, step):
     path = tmp_path / "picture.png"
     path.write_bytes(b"old")
     seen = []

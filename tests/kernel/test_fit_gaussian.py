@@ -39,7 +39,6 @@ def test_what_is_no_gaussian_is_told_by_its_likeness():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.xfail(strict=True, reason="the search runs into overflow", raises=RuntimeWarning)
 def test_the_narrowest_kernels_have_a_fit_too():
     kernel = gaussian_kernel(np.diag([0.2, 0.3]), 2)
     fit, likeness = fit_gaussian(kernel.array, 2)
