@@ -91,7 +91,7 @@ class GateSettings:
     estimated_sigma: float = 0.006
     texture: float = 0.0078
     overshoot_ratio: float = 1.4
-    overshoot_floor: float = 0.3
+    overshoot_floor: float = 1.0
     steps: tuple[tuple[float, float], ...] = ((1.0, 1.0), (0.75, 2.0), (0.5, 4.0))
     window: int = 112
 
