@@ -75,11 +75,12 @@ class Trial:
     rehearsed: float
     rehearsal_gain: float
 
-    def objection(self, settings: GateSettings) -> str | None:
-        """Why the result is not to be trusted, or None when it is."""
+    def objection(self, settings: GateSettings, estimated: bool = True) -> str | None:
+        """Why the result is not to be trusted, or None when it is. A kernel that was given, not `estimated`, is taken
+        at its word: ringing is then the picture's own."""
         if self.rehearsal_gain < 0:
             return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
-        if self.overshoot > settings.overshoot_ratio * self.rehearsed + settings.overshoot_floor:
+        if estimated and self.overshoot > settings.overshoot_ratio * self.rehearsed + settings.overshoot_floor:
             return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
         return None
 

@@ -238,7 +238,7 @@ class _Work:
             k = _tensor(_narrowed(kernel, factor), self.device)
             trial = rehearse(window, k, self.scale, sigma * gain, noise, solve, self.generator(5))
             self.progress("gate", number + 1, len(gate.steps))
-            objection = trial.objection(gate)
+            objection = trial.objection(gate, kernel.method in ESTIMATORS)
             if objection is None:
                 if first is None:
                     return Verdict(TRUSTED, "", trial), factor, gain

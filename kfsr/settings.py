@@ -110,7 +110,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
-        unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=6),
+        unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),
     ),
     "balanced": Preset(),
