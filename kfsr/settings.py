@@ -88,8 +88,8 @@ class GateSettings:
     as (factor on the kernel's covariance, factor on sigma). window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
-    estimated_sigma: float = 0.006
-    texture: float = 0.0078
+    estimated_sigma: float = 0.003
+    texture: float = 0.012
     overshoot_ratio: float = 1.4
     overshoot_floor: float = 1.0
     steps: tuple[tuple[float, float], ...] = ((1.0, 1.0), (0.75, 2.0), (0.5, 4.0))
