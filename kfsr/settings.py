@@ -57,7 +57,7 @@ class IklSettings:
 
 @dataclass(frozen=True)
 class UnfoldingSettings:
-    """Schedule of the splitting, [-1, 1] units. father_factors: the prior also learns the picture shrunk by these,
+    """Schedule of the splitting, [-1, 1] units. father_factors: the prior learns the picture shrunk by these,
     which is sharper, as the high-resolution picture is."""
 
     prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=600))

@@ -1,7 +1,7 @@
 """IKL: the kernel that makes the twice-downscaled picture's patches look like the picture's own (ddm4ip).
 
-Two patch models, one of the picture (frozen) and one of the twice-downscaled picture (auxiliary, trained on the
-way), give the gradient of KL(Y_k || Y) with respect to the kernel of a linear convolution net.
+Two patch models that both go on learning, one of the picture and one of the twice-downscaled picture (auxiliary),
+give the gradient of KL(Y_k || Y) with respect to the kernel of a linear convolution net.
 """
 
 from __future__ import annotations
