@@ -17,9 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.errors import InputError
+from kfsr.kernel import Kernel, resize_kernel
+from kfsr.progress import Progress, silent
 from kfsr.settings import GateSettings
 
 TRUSTED = "trusted"
+CAUTIOUS = "cautious"
 BICUBIC = "bicubic"
 
 
@@ -35,20 +39,6 @@ def overshoot(high_res: Tensor, low_res: Tensor, scale: int) -> float:
     return float(beyond.square().mean().sqrt()) * 127.5
 
 
-def noise_level(low_res: Tensor) -> float:
-    """Standard deviation of white noise in (1, C, h, w), from the quietest tenth of its 16 x 16 blocks.
-
-    The diagonal Haar band of blocks: detail is weakest there, and in the quietest blocks there is none.
-    """
-    if min(low_res.shape[-2:]) < 2:
-        return 0.0
-    x = low_res[..., : low_res.shape[-2] // 2 * 2, : low_res.shape[-1] // 2 * 2]
-    band = (x[..., ::2, ::2] - x[..., 1::2, ::2] - x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 2
-    size = min(8, *band.shape[-2:])
-    power = F.avg_pool2d(band.square(), size).flatten()
-    return float(torch.quantile(power[:: max(1, power.numel() // 100_000)], 0.1).sqrt())
-
-
 def busiest_window(low_res: Tensor, side: int) -> tuple[int, int, int, int]:
     """(row, column, rows, columns) of the square window of (1, C, h, w) with the most gradient energy."""
     plane = low_res[0].mean(0)
@@ -62,8 +52,8 @@ def busiest_window(low_res: Tensor, side: int) -> tuple[int, int, int, int]:
     return best // sums.shape[1] * step, best % sums.shape[1] * step, side_h, side_w
 
 
-Solve = Callable[[Tensor, Tensor, float], Tensor]
-"""A solver as the gate calls it: (low_res, kernel, sigma) to high_res."""
+Solve = Callable[[Tensor, Tensor, float, float], Tensor]
+"""A solver as the gate calls it: (low_res, kernel, sigma, uncertainty) to high_res."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +90,7 @@ def rehearse(
     kernel: Tensor,
     scale: int,
     sigma: float,
+    uncertainty: float,
     noise: float,
     solve: Solve,
     generator: torch.Generator,
@@ -109,13 +100,13 @@ def rehearse(
     noise: standard deviation of the low-resolution picture's noise, [-1, 1] units, which the degraded picture gets too
     before it is rounded to 8 bits like a file.
     """
-    result = solve(window, kernel, sigma)
+    result = solve(window, kernel, sigma, uncertainty)
     h, w = (n // scale * scale for n in window.shape[-2:])
     father = window[..., :h, :w]
     son = degrade(father, kernel, scale)
     son = son + noise * torch.randn(son.shape, generator=generator).to(son.device)
     son = ((son * 127.5).round() / 127.5).clamp(-1, 1)
-    again = solve(son, kernel, sigma)
+    again = solve(son, kernel, sigma, uncertainty)
     rim = min(8, h // 4, w // 4)
 
     def error(x: Tensor) -> float:
@@ -123,3 +114,59 @@ def rehearse(
 
     gain = 10 * math.log10(error(bicubic_upscale(son, scale)) / error(again))
     return Trial(overshoot(result, window, scale), overshoot(again, son, scale), gain)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the picture is solved with: kernel, sigma ([-1, 1] units) and uncertainty; the verdict says why."""
+
+    kernel: Kernel
+    sigma: float
+    uncertainty: float
+    verdict: Verdict
+
+
+def choose(
+    low_res: Tensor,
+    kernel: Kernel,
+    sigma: float,
+    noise: float,
+    solve: Solve,
+    settings: GateSettings,
+    generator: torch.Generator,
+    *,
+    estimated: bool,
+    progress: Progress = silent,
+) -> Choice:
+    """Try the settings' steps in turn on the busiest window of `low_res` (1, C, h, w), and take the first that passes.
+
+    sigma, noise: what the solver is told, and what the picture has. estimated: the kernel is an estimate, which may be
+    narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`. Raises InputError
+    for a picture of fewer pixels than the scale.
+    """
+    row, col, rows, cols = busiest_window(low_res, settings.window)
+    window = low_res[..., row : row + rows, col : col + cols]
+    if min(rows, cols) < kernel.scale:
+        raise InputError(f"the picture is too small for a rehearsal: {kernel.scale} px at least on each side")
+    state = generator.get_state()
+    first = ""
+    for number, step in enumerate(settings.steps):
+        tried = resize_kernel(kernel, step.size) if estimated else kernel
+        uncertainty = max(step.uncertainty, settings.estimated_uncertainty if estimated else 0.0)
+        k = torch.from_numpy(tried.array.copy()).float().to(low_res.device)
+        generator.set_state(state)  # the same noise for every step
+        trial = rehearse(window, k, kernel.scale, sigma * step.sigma, uncertainty, noise, solve, generator)
+        progress("gate", number + 1, len(settings.steps))
+        objection = trial.objection(settings, estimated)
+        if objection is None:
+            verdict = Verdict(TRUSTED, "", trial)
+            if number:
+                verdict = Verdict(CAUTIOUS, f"{first}; {_measures(kernel, tried, step.sigma)}", trial)
+            return Choice(tried, sigma * step.sigma, uncertainty, verdict)
+        first = first or objection
+    return Choice(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
+
+
+def _measures(kernel: Kernel, used: Kernel, gain: float) -> str:
+    narrowed = "" if used is kernel else f"narrowed the kernel to {used.trace / kernel.trace:.2f} of its size, and "
+    return f"{narrowed}trusted the data {gain:.0f} times less"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,19 +19,21 @@ from torch import Tensor
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.estimators import ikl, spectral
-from kfsr.gate import BICUBIC, TRUSTED, Solve, Verdict, busiest_window, noise_level, rehearse
+from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
-from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, scale_covariance
+from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
+from kfsr.noise import noise_level
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
 from kfsr.settings import preset_named
-from kfsr.solvers import unfolding, zssr
+from kfsr.solvers import unfolding, unrolled, zssr
+from kfsr.weights import solver_network
 
 KERNEL_METHODS = ("spectral", "ikl", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
 ESTIMATORS = ("spectral", "ikl")
-SOLVERS = ("unfolding", "zssr", "bicubic")
+SOLVERS = ("unrolled", "unfolding", "zssr", "bicubic")
 
 SMALLEST_FATHER = 48
 """Low-resolution pixels a side under which a picture is not shrunk for the prior: too few patches would be left."""
@@ -78,7 +83,8 @@ def upscale(
     kernel: Kernel | None = None,
     kernel_method: str = "ikl",
     kernel_init: str = "spectral",
-    solver: str = "unfolding",
+    solver: str = "unrolled",
+    weights: Path | None = None,
     preset: str = "balanced",
     seed: int = 0,
     device: str = "cpu",
@@ -88,9 +94,10 @@ def upscale(
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
-    no kernel is given; kernel_init: what ikl starts from, spectral or gaussian. solver: unfolding, zssr or bicubic
-    (plain interpolation). window: upscale only this part; everything is still learned from the whole picture.
-    progress: called as progress(stage, step, total). The same seed on the same CPU gives the same picture.
+    no kernel is given; kernel_init: what ikl starts from, spectral or gaussian. solver: unrolled, unfolding, zssr
+    or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
+    this part; everything is still learned from the whole picture. progress: called as progress(stage, step, total).
+    The same seed on the same CPU gives the same picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
     UsageError for a wrong argument.
@@ -114,6 +121,8 @@ def upscale(
     whole = (0, 0, picture.height, picture.width)
     _check_window(window or whole, picture)
     part = work.low_res[(..., *_slices(window or whole))]
+    if weights is not None and solver != "unrolled":
+        raise UsageError(f"the solver {solver} has no weights; leave them out or use the solver unrolled")
     sigma = 0.0
     if fallback is not None:
         pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{fallback}; interpolated instead")
@@ -121,7 +130,8 @@ def upscale(
         pixels, verdict = bicubic_upscale(part, scale), Verdict(TRUSTED, "")
     else:
         try:
-            pixels, kernel, sigma, verdict = work.solve(part, kernel, solver)
+            pixels, choice = work.solve(part, kernel, solver, weights)
+            kernel, sigma, verdict = choice.kernel, choice.sigma, choice.verdict
         except InputError as reason:  # no patches to learn from
             pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{reason}; interpolated instead")
     return work.result(part, pixels, kernel, kernel_method, solver, sigma, verdict, window or whole)
@@ -190,62 +200,56 @@ class _Work:
         with self.timed("ikl"):
             return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
 
-    def solve(self, part: Tensor, kernel: Kernel, solver: str) -> tuple[Tensor, Kernel, float, Verdict]:
-        """The high-resolution picture, the kernel and sigma it was made with in the end, and the gate's verdict."""
-        settings, gate = self.preset.unfolding, self.preset.gate
+    def solve(self, part: Tensor, kernel: Kernel, solver: str, weights: Path | None) -> tuple[Tensor, Choice]:
+        """The high-resolution picture of `part`, and what the gate chose to make it with."""
         estimated = kernel.method in ESTIMATORS
+        gate = self.preset.gate
+        noise = math.sqrt(max(noise_level(self.low_res) ** 2 - gate.texture**2, 0.0))
+        sigma = max(gate.estimated_sigma if estimated else gate.trusted_sigma, noise)
+        trial, final = self._solver(solver, weights)
+        with self.timed("gate"):
+            choice = choose(
+                self.low_res,
+                kernel,
+                sigma,
+                noise,
+                trial,
+                gate,
+                self.generator(5),
+                estimated=estimated,
+                progress=self.progress,
+            )
+        if choice.verdict.verdict == BICUBIC:
+            return bicubic_upscale(part, self.scale), choice
+        with self.timed("solver"):
+            k = _tensor(choice.kernel, self.device)
+            return final(part, k, choice.sigma, choice.uncertainty), choice
+
+    def _solver(self, name: str, weights: Path | None) -> tuple[Solve, Solve]:
+        """The solver as the gate tries it on a window, quick and silent, and as it makes the picture."""
+        scale, settings = self.scale, self.preset.unfolding
+        if name == "unrolled":
+            net = solver_network(weights, str(self.device))
+
+            def trained(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
+                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty)
+
+            return trained, trained
         fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)
         with self.timed("prior"):
             prior = train_patch_model(fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior")
-        noise = noise_level(self.low_res)
-        sigma = max(gate.estimated_sigma if estimated else gate.trusted_sigma, noise - gate.texture)
 
-        def quick(low_res: Tensor, k: Tensor, sigma: float) -> Tensor:
-            return unfolding.solve(low_res, k, self.scale, prior, settings, sigma)
+        def unfold(low_res: Tensor, k: Tensor, sigma: float, _: float, progress: Progress = silent) -> Tensor:
+            return unfolding.solve(low_res, k, scale, prior, settings, sigma, progress=progress)
 
-        window = self.low_res[(..., *_slices(busiest_window(self.low_res, gate.window)))]
-        with self.timed("gate"):
-            verdict, factor, gain = self._choose(window, kernel, sigma, noise, quick)
-        if verdict.verdict == BICUBIC:
-            return bicubic_upscale(part, self.scale), kernel, 0.0, verdict
-        kernel = _narrowed(kernel, factor)
-        sigma *= gain
-        k = _tensor(kernel, self.device)
-        with self.timed("solver"):
-            if solver == "zssr":
-                pixels = zssr.solve(
-                    part,
-                    k,
-                    self.scale,
-                    prior,
-                    fathers,
-                    self.preset.zssr,
-                    sigma,
-                    self.generator(4),
-                    progress=self.progress,
-                )
-            else:
-                pixels = unfolding.solve(part, k, self.scale, prior, settings, sigma, progress=self.progress)
-        return pixels, kernel, sigma, verdict
+        if name == "unfolding":
+            return unfold, partial(unfold, progress=self.progress)
 
-    def _choose(
-        self, window: Tensor, kernel: Kernel, sigma: float, noise: float, solve: Solve
-    ) -> tuple[Verdict, float, float]:
-        """The first step of the gate's ladder that passes: (verdict, factor on the kernel, factor on sigma)."""
-        gate = self.preset.gate
-        first: str | None = None
-        for number, (factor, gain) in enumerate(gate.steps):
-            k = _tensor(_narrowed(kernel, factor), self.device)
-            trial = rehearse(window, k, self.scale, sigma * gain, noise, solve, self.generator(5))
-            self.progress("gate", number + 1, len(gate.steps))
-            objection = trial.objection(gate, kernel.method in ESTIMATORS)
-            if objection is None:
-                if first is None:
-                    return Verdict(TRUSTED, "", trial), factor, gain
-                done = f"{first}; used {factor:.2f} of the kernel's size and {gain:.0f} times the noise level"
-                return Verdict("cautious", done, trial), factor, gain
-            first = first or objection
-        return Verdict(BICUBIC, f"{first}; interpolated instead", trial), 1.0, 1.0
+        def learn(low_res: Tensor, k: Tensor, sigma: float, _: float) -> Tensor:
+            cfg, random = self.preset.zssr, self.generator(4)
+            return zssr.solve(low_res, k, scale, prior, fathers, cfg, sigma, random, progress=self.progress)
+
+        return unfold, learn
 
     def result(
         self,
@@ -311,11 +315,6 @@ def _slices(window: Window) -> tuple[slice, slice]:
 
 def _tensor(kernel: Kernel, device: torch.device) -> Tensor:
     return torch.from_numpy(kernel.array.copy()).float().to(device)
-
-
-def _narrowed(kernel: Kernel, factor: float) -> Kernel:
-    """An estimated kernel with `factor` times its covariance; a kernel that was given stays as it is."""
-    return scale_covariance(kernel, factor) if factor != 1 and kernel.method in ESTIMATORS else kernel
 
 
 def _to_tensor(pixels: np.ndarray, device: torch.device) -> Tensor:

@@ -39,7 +39,7 @@ class IklSettings:
     kernel_rate: of Adam, divided by scale^2, since the kernel's number of weights grows with it. sigma range: above
     the noise of 8-bit rounding, which the twice-downscaled side lacks. width: of the linear net.
     gaussian_enough: correlation from which on the kernel is taken for a Gaussian. confidence: share of the learned
-    change that is taken; the start is an estimate too, and its errors are largely others."""
+    change that is taken when the start is an estimate too, whose errors are largely others."""
 
     patch: PatchSettings = field(default_factory=lambda: PatchSettings(steps=300))
     iterations: int = 200
@@ -81,18 +81,29 @@ class ZssrSettings:
 
 
 @dataclass(frozen=True)
+class GateStep:
+    """size: factor on an estimated kernel's covariance. sigma: factor on the noise level the solver is told.
+    uncertainty: of the kernel, for the solver that was trained with it."""
+
+    size: float
+    sigma: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
 class GateSettings:
     """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1, 1]
-    units; a noise level above it, less what `texture` passes for noise, takes its place. overshoot_ratio,
-    overshoot_floor (grey levels): overshoot beyond ratio * rehearsed + floor is ringing. steps: what is tried in turn,
-    as (factor on the kernel's covariance, factor on sigma). window: side in low-res pixels of what is judged."""
+    units; noise beyond `texture`, which detail may be taken for, takes their place. estimated_uncertainty: of an
+    estimated kernel. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio * rehearsed + floor is
+    ringing. steps: what is tried in turn. window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
-    texture: float = 0.012
+    texture: float = 0.005
+    estimated_uncertainty: float = 0.5
     overshoot_ratio: float = 1.4
     overshoot_floor: float = 1.0
-    steps: tuple[tuple[float, float], ...] = ((1.0, 1.0), (0.75, 2.0), (0.5, 4.0))
+    steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.7), GateStep(0.5, 4.0, 1.0))
     window: int = 112
 
 

@@ -6,7 +6,7 @@ import torch
 from skimage import data
 
 from kfsr.degradation import bicubic_upscale
-from kfsr.gate import busiest_window, noise_level, overshoot, rehearse
+from kfsr.gate import BICUBIC, CAUTIOUS, TRUSTED, busiest_window, choose, overshoot, rehearse
 from kfsr.kernel import gaussian_kernel
 from kfsr.settings import GateSettings
 
@@ -31,38 +31,16 @@ def test_overshoot_by_hand():
     assert overshoot(high_res, low_res, 2) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("sigma", [0.01, 0.04, 0.1])
-def test_noise_on_a_smooth_picture_is_measured(sigma):
-    rows, cols = np.mgrid[:128, :160] / 40
-    smooth = torch.from_numpy(0.5 * np.sin(rows) * np.cos(cols)).float().expand(1, 3, -1, -1)
-    noise = torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0)) * sigma
-    assert noise_level(smooth) < 0.002
-    assert noise_level(smooth + noise) == pytest.approx(sigma, rel=0.2)
-
-
-def test_detail_is_not_taken_for_noise():
-    picture = torch.from_numpy(data.astronaut()[:256] / 127.5 - 1).permute(2, 0, 1)[None].float()
-    clean = noise_level(picture)
-    noisy = picture + 0.06 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(1))
-    assert clean < 0.02
-    assert noise_level(noisy) == pytest.approx(0.06, rel=0.25)
-
-
-@pytest.mark.parametrize("size", [(2, 2), (3, 30), (17, 16), (1, 20)], ids=str)
-def test_small_pictures_have_a_noise_level_too(size):
-    assert 0 <= noise_level(torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(2))) < 2
-
-
 def textured(size=96):
     """A sharp gray picture, (1, 1, size, size) in [-1, 1]."""
     return torch.from_numpy(data.camera()[100 : 100 + size, 200 : 200 + size] / 127.5 - 1)[None, None].float()
 
 
-def interpolate(low_res, kernel, sigma):
+def interpolate(low_res, kernel, sigma, uncertainty):
     return bicubic_upscale(low_res, 2)
 
 
-def sharpen(low_res, kernel, sigma):
+def sharpen(low_res, kernel, sigma, uncertainty):
     """A solver that rings where the picture is new to it, and is gentle on what it has degraded itself."""
     x = bicubic_upscale(low_res, 2)
     blurred = torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
@@ -84,7 +62,7 @@ def test_a_window_larger_than_the_picture_is_the_picture():
 
 def rehearsed(solve):
     kernel = torch.from_numpy(gaussian_kernel(np.eye(2) * 1.5, 2).array.copy()).float()
-    return rehearse(textured(), kernel, 2, 0.01, 0.0, solve, torch.Generator().manual_seed(0))
+    return rehearse(textured(), kernel, 2, 0.01, 0.0, 0.0, solve, torch.Generator().manual_seed(0))
 
 
 def test_interpolation_gains_nothing_in_the_rehearsal_and_passes():
@@ -98,5 +76,48 @@ def test_ringing_is_objected_to():
 
 
 def test_a_solver_that_fails_the_rehearsal_is_objected_to():
-    trial = rehearsed(lambda low_res, kernel, sigma: torch.zeros_like(bicubic_upscale(low_res, 2)))
+    trial = rehearsed(lambda low_res, kernel, sigma, uncertainty: torch.zeros_like(bicubic_upscale(low_res, 2)))
     assert "worse than bicubic" in trial.objection(GateSettings())
+
+
+def chosen(solve, estimated=True):
+    kernel = gaussian_kernel(np.eye(2) * 1.5, 2)
+    generator = torch.Generator().manual_seed(0)
+    return choose(textured(), kernel, 0.01, 0.0, solve, GateSettings(), generator, estimated=estimated), kernel
+
+
+def test_what_passes_is_used_as_it_is():
+    choice, kernel = chosen(interpolate)
+    assert choice.verdict.verdict == TRUSTED
+    assert choice.kernel is kernel
+    assert (choice.sigma, choice.uncertainty) == (0.01, GateSettings().estimated_uncertainty)
+
+
+def test_a_given_kernel_is_certain():
+    choice, kernel = chosen(interpolate, estimated=False)
+    assert choice.kernel is kernel
+    assert choice.uncertainty == 0
+
+
+def test_what_never_passes_is_interpolated():
+    choice, _ = chosen(sharpen)
+    assert choice.verdict.verdict == BICUBIC
+    assert "rings" in choice.verdict.reason
+    assert "interpolated" in choice.verdict.reason
+
+
+@pytest.mark.parametrize("estimated", [True, False])
+def test_the_first_step_that_passes_is_taken(estimated):
+    """A solver that fails its rehearsal until it is told twice the noise."""
+
+    def eager(low_res, kernel, sigma, uncertainty):
+        return bicubic_upscale(low_res, 2) if sigma > 0.015 else torch.zeros_like(bicubic_upscale(low_res, 2))
+
+    choice, kernel = chosen(eager, estimated)
+    step = GateSettings().steps[1]
+    assert choice.verdict.verdict == CAUTIOUS
+    assert choice.sigma == pytest.approx(0.01 * step.sigma)
+    assert choice.uncertainty == step.uncertainty
+    assert "trusted the data 2 times less" in choice.verdict.reason
+    assert ("narrowed" in choice.verdict.reason) == estimated
+    assert choice.kernel.trace / kernel.trace == pytest.approx(step.size if estimated else 1, rel=0.01)

@@ -18,10 +18,10 @@ LAYERS = (
     {"settings"},
     {"image"},
     {"kernel", "metrics"},
-    {"degradation", "spectrum"},
+    {"degradation", "noise", "spectrum"},
     {"patch"},
     {"estimators", "solvers"},
-    {"gate"},
+    {"gate", "weights"},
     {"pipeline"},
     {"batch", "bench", "evaluation"},
     {"cli"},
@@ -30,7 +30,7 @@ LAYERS = (
 LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
 
 # Packages that only one part knows.
-OWNERS = {"typer": "cli", "click": "cli", "tqdm": "cli", "PIL": "image"}
+OWNERS = {"safetensors": "weights", "typer": "cli", "click": "cli", "tqdm": "cli", "PIL": "image"}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

@@ -40,7 +40,8 @@ def bench(
     kernel_method: Annotated[
         BenchKernel, typer.Option("--kernel-method", help="true takes the data set's kernels.")
     ] = BenchKernel.ikl,
-    solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unfolding,
+    solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unrolled,
+    weights: options.WeightsOption = None,
     preset: options.PresetOption = options.Preset.balanced,
     window: Annotated[
         int, typer.Option("--window", metavar="N", min=0, help="Side of the scored window; 0 is all.")
@@ -77,6 +78,7 @@ def bench(
         kernels.mkdir(parents=True, exist_ok=True)
     console = Console(quiet)
     place = options.use_torch(device, threads)
+    options.check_weights(weights, solver, place)
     rows: list[Row] = []
     errors: list[Exception | None] = []
     if not as_json:
@@ -90,6 +92,7 @@ def bench(
                     scale,
                     kernel_method=str(kernel_method),
                     solver=str(solver),
+                    weights=weights,
                     preset=str(preset),
                     seed=seed,
                     device=place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ class KernelInit(StrEnum):
 class Solver(StrEnum):
     """Ways to the high-resolution picture once the kernel is known."""
 
+    unrolled = "unrolled"
     unfolding = "unfolding"
     zssr = "zssr"
     bicubic = "bicubic"
@@ -69,6 +71,10 @@ KernelMethodOption = Annotated[
     ),
 ]
 KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Other weights for the unrolled solver: also USRNet's (.pth)."),
+]
 PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
 SeedOption = Annotated[
@@ -108,3 +114,15 @@ def use_torch(device: Device, threads: int | None) -> str:
     if not available[device]:
         raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
     return str(device)
+
+
+def check_weights(weights: Path | None, solver: Solver, device: str) -> None:
+    """Fail before any work when `--weights` names a file that is none, or a solver without weights is asked for."""
+    if weights is None:
+        return
+    from kfsr.errors import UsageError
+    from kfsr.weights import solver_network
+
+    if solver is not Solver.unrolled:
+        raise UsageError(f"--weights are for --solver unrolled, not for {solver}; leave one of them out")
+    solver_network(weights, device)

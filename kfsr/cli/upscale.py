@@ -39,7 +39,8 @@ def upscale(
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
     solver: Annotated[
         options.Solver, typer.Option("--solver", help="How the picture is made once the kernel is known.")
-    ] = options.Solver.unfolding,
+    ] = options.Solver.unrolled,
+    weights: options.WeightsOption = None,
     preset: options.PresetOption = options.Preset.balanced,
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
@@ -61,7 +62,7 @@ def upscale(
         raise UsageError("--kernel gives the kernel, --kernel-method would find one; leave one of them out")
     from kfsr.image import format_by_suffix
 
-    keep = [] if kernel_file is None else [kernel_file]
+    keep = [path for path in (kernel_file, weights) if path is not None]
     rename = partial(_upscaled_name, scale=scale)
     jobs = batch.plan(inputs, output_path, rename, check_name=format_by_suffix, keep=keep)
     kernel_paths = _plan_kernels(jobs, save_kernel, keep)
@@ -70,6 +71,8 @@ def upscale(
             raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
     console = Console(quiet)
+    place = options.use_torch(device, threads)
+    options.check_weights(weights, solver, place)
     with console.session():
         task = _Task(
             call=_pipeline_call(
@@ -78,9 +81,10 @@ def upscale(
                 kernel_method=str(kernel_method or options.KernelMethod.ikl),
                 kernel_init=str(kernel_init),
                 solver=str(solver),
+                weights=weights,
                 preset=str(preset),
                 seed=seed,
-                device=options.use_torch(device, threads),
+                device=place,
                 progress=console.progress,
             ),
             kernel_paths=kernel_paths,

@@ -184,7 +184,8 @@ def _finished(refined: np.ndarray, first: Kernel, start: Kernel, cfg: IklSetting
     own = own_blur_factor(start.scale)
     if likeness >= cfg.gaussian_enough:
         change = (fit.covariance - fit_gaussian(first.array, start.scale)[0].covariance) / own
-        learned = start.covariance + cfg.confidence * change
+        share = cfg.confidence if start.method == "spectral" else 1.0
+        learned = start.covariance + share * change
         if np.linalg.eigvalsh(learned)[0] < MIN_VARIANCE:
             return Kernel(start.array, start.scale, "ikl")
         kernel = gaussian_kernel(learned, start.scale, start.size)

@@ -12,7 +12,7 @@ from kfsr.kernel.conventions import (
     to_usrnet,
 )
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
-from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, scale_covariance
+from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, resize_kernel
 from kfsr.kernel.plot import plot_kernel
 from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
 
@@ -34,8 +34,8 @@ __all__ = [
     "kernel_bytes",
     "load_kernel",
     "plot_kernel",
+    "resize_kernel",
     "save_kernel",
-    "scale_covariance",
     "shift_div2krk",
     "to_kernelgan",
     "to_true_convolution",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.ndimage as ndi
 from scipy.optimize import minimize
 
 from kfsr.errors import UsageError
@@ -35,13 +36,17 @@ def bicubic_kernel(scale: int) -> Kernel:
     if scale == 1:
         return Kernel(np.ones((1, 1)), 1, "bicubic")
     n = 4 * scale if scale % 2 == 0 else 4 * scale + 1
-    t = np.abs(np.arange(n) - (n - 1) / 2) / scale
-    a = -0.5
-    near = (a + 2) * t**3 - (a + 3) * t**2 + 1
-    far = a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
-    w = np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+    w = cubic((np.arange(n) - (n - 1) / 2) / scale)
     w /= w.sum()
     return Kernel(np.outer(w, w), scale, "bicubic")
+
+
+def cubic(t: np.ndarray) -> np.ndarray:
+    """Keys' cubic convolution kernel (1981, eq. 15) with a = -0.5, at `t` samples from its centre."""
+    t, a = np.abs(t), -0.5
+    near = (a + 2) * t**3 - (a + 3) * t**2 + 1
+    far = a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
 def box_kernel(scale: int) -> Kernel:
@@ -50,10 +55,23 @@ def box_kernel(scale: int) -> Kernel:
     return Kernel(np.full((scale, scale), 1.0 / scale**2), scale, "box")
 
 
-def scale_covariance(kernel: Kernel, factor: float) -> Kernel:
-    """A Gaussian kernel of `factor` times the covariance of the given one, on the same canvas."""
-    k = gaussian_kernel(kernel.covariance * factor, kernel.scale, kernel.size)
-    return Kernel(k.array, k.scale, kernel.method)
+def resize_kernel(kernel: Kernel, factor: float) -> Kernel:
+    """The kernel with `factor` times the covariance, on the same canvas and with the same centre.
+
+    A Gaussian stays one exactly; any other form is resampled by cubic splines.
+    """
+    if factor == 1:
+        return kernel
+    fit, likeness = fit_gaussian(kernel.array, kernel.scale)
+    if likeness > 0.999 and max(map(abs, kernel.centre)) < 0.05:
+        k = gaussian_kernel(fit.covariance * factor, kernel.scale, kernel.size).array
+    else:
+        middle = (kernel.size - 1) / 2
+        centre = np.array(kernel.centre) + middle
+        form = np.eye(2) / np.sqrt(factor)
+        k = ndi.affine_transform(kernel.array, form, centre - form @ centre, order=3)
+        k = k / k.sum()
+    return Kernel(k, kernel.scale, kernel.method)
 
 
 def own_blur_factor(scale: int) -> float:

@@ -9,14 +9,14 @@ from kfsr.degradation import reflect_pad
 
 
 def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
-    """FFT (H, W) of the canonical kernel (K, K) as the circular operator that samples at ``[::s]`` expects it.
+    """FFT (..., H, W) of canonical kernels (..., K, K) as the circular operator that samples at ``[::s]`` expects it.
 
     With it, ``ifft2(transfer_function * fft2(x))[::s, ::s]`` is the canonical `degrade` with wrap-around borders.
     """
     # Entry 0 meets x[s*i - (K-s)/2]; a picture smaller than the kernel is met several times.
     reach = torch.arange(kernel.shape[-1], device=kernel.device) - (kernel.shape[-1] - scale) // 2
-    full = kernel.new_zeros(size)
-    full.index_put_((reach[:, None] % size[0], reach[None] % size[1]), kernel, accumulate=True)
+    rows = kernel.new_zeros(*kernel.shape[:-2], size[0], kernel.shape[-1]).index_add_(-2, reach % size[0], kernel)
+    full = kernel.new_zeros(*kernel.shape[:-2], *size).index_add_(-1, reach % size[1], rows)
     # Correlation is convolution with the flipped kernel, hence the conjugate.
     return torch.fft.fft2(full).conj()
 
@@ -30,7 +30,8 @@ def fold(spectrum: Tensor, scale: int) -> Tensor:
 class DataStep:
     """argmin_x |y - degrade(x)|^2 + a |x - z|^2 for circular borders, prepared once for one y and one kernel.
 
-    low_res: (B, C, h, w), any range; kernel: (K, K) canonical; the result is (B, C, s*h, s*w).
+    low_res: (B, C, h, w), any range; kernel: (K, K) canonical, or (B, 1, K, K), one for each picture; the result is
+    (B, C, s*h, s*w).
     """
 
     def __init__(self, low_res: Tensor, kernel: Tensor, scale: int) -> None:
@@ -49,7 +50,10 @@ class DataStep:
 
 
 def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
-    """`degrade` with wrap-around instead of reflection: (B, C, H, W) to (B, C, H/s, W/s); H, W divisible by s."""
+    """`degrade` with wrap-around instead of reflection: (B, C, H, W) to (B, C, H/s, W/s); H, W divisible by s.
+
+    kernel: (K, K), or (B, 1, K, K), one for each picture.
+    """
     return torch.fft.ifft2(
         fold(transfer_function(kernel, scale, (x.shape[-2], x.shape[-1])) * torch.fft.fft2(x), scale)
     ).real

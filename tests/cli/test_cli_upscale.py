@@ -167,3 +167,23 @@ def test_transparency_comes_through(photos):
     alpha = np.asarray(result)[..., 3].astype(int)
     assert alpha[:4].max() < 8
     assert alpha[-4:].min() > 247
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", None], ids=["empty", "text", "missing"])
+def test_a_weights_file_that_is_none(photos, content):
+    if content is not None:
+        (photos / "w.pth").write_bytes(content)
+    assert "w.pth" in kfsr_run(photos, "upscale", "face.png", "--weights", "w.pth").error_line(4)
+
+
+def test_weights_for_a_solver_without(photos):
+    args = ("upscale", "face.png", "--weights", "w.pth", "--solver", "zssr")
+    assert "--weights" in kfsr_run(photos, *args).error_line(2)
+
+
+def test_the_bundled_solver_with_a_spectral_kernel(photos):
+    args = ("upscale", "face.png", "--kernel-method", "spectral", "--json", "-q")
+    report = json.loads(kfsr_run(photos, *args).ok().stdout)
+    assert (report["solver"], report["kernel_method"]) == ("unrolled", "spectral")
+    small = opened(photos / "face_x2.png").resize((80, 64), PIL.Image.Resampling.BOX)
+    assert np.abs(np.asarray(small).astype(int) - pixels(photos / "face.png")).mean() < 5

@@ -13,7 +13,7 @@ from kfsr.kernel import (
     box_kernel,
     default_size,
     gaussian_kernel,
-    scale_covariance,
+    resize_kernel,
 )
 
 COVARIANCE = np.array([[3.0, 1.1], [1.1, 1.6]])
@@ -72,8 +72,22 @@ def test_gaussian_has_the_moments_asked_for(scale: int) -> None:
     assert kernel.trace == pytest.approx(4.6, abs=1e-6)
     np.testing.assert_allclose(kernel.centre, (0, 0), atol=1e-12)
     assert gaussian_kernel(COVARIANCE, scale).size == default_size(scale)
-    larger = scale_covariance(kernel, 1.5)
-    np.testing.assert_allclose(larger.covariance, 1.5 * COVARIANCE, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.5])
+def test_a_resized_gaussian_is_a_gaussian(factor: float) -> None:
+    resized = resize_kernel(gaussian_kernel(COVARIANCE, 3, 31), factor)
+    np.testing.assert_allclose(resized.array, gaussian_kernel(factor * COVARIANCE, 3, 31).array, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.5])
+def test_any_form_is_resized_about_its_own_centre(factor: float) -> None:
+    kernel = Kernel.from_array(skewed(30, 30) + np.roll(skewed(30, 30), (3, -6), (0, 1)), 2, "ikl")
+    resized = resize_kernel(kernel, factor)
+    assert (resized.method, resized.size) == ("ikl", kernel.size)
+    np.testing.assert_allclose(resized.covariance, factor * kernel.covariance, rtol=0.05)
+    np.testing.assert_allclose(resized.centre, kernel.centre, atol=0.1)
+    assert resize_kernel(kernel, 1.0) is kernel
 
 
 def test_covariance_orientation() -> None:

@@ -34,6 +34,18 @@ def test_transfer_function_and_fold_are_scipys_correlation_with_wrapping(scale, 
     np.testing.assert_allclose(circular_degrade(x, kernel, scale).numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_a_kernel_for_each_picture(scale):
+    kernels = torch.stack([random_kernel(scale + 4, seed) for seed in (1, 2)])
+    x = normal(2, 3, 6 * scale, 7 * scale)
+    y = circular_degrade(x, kernels[:, None], scale)
+    both = DataStep(y, kernels[:, None], scale)(torch.zeros_like(x), 0.02)
+    for n in range(2):
+        one = slice(n, n + 1)
+        torch.testing.assert_close(y[one], circular_degrade(x[one], kernels[n], scale))
+        torch.testing.assert_close(both[one], DataStep(y[one], kernels[n], scale)(torch.zeros_like(x[one]), 0.02))
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_away_from_the_border_it_is_degrade(scale):
     kernel = random_kernel(scale + 4, seed=scale)

@@ -1,0 +1,151 @@
+"""The unrolled solver: exact data steps and a small trained network in turns, trained to forgive a wrong kernel.
+
+The scheme is that of USRNet (Zhang et al. 2020): a few iterations of half-quadratic splitting, the prior step a
+network, all of it trained end to end. Here the network is told two things about the data, their noise and how
+uncertain the kernel is, and was trained with kernels that were wrong by that much.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kfsr.degradation import bicubic_upscale
+from kfsr.errors import InputError
+from kfsr.patch.model import working_dtype
+from kfsr.solvers.data_step import DataStep, border, padded
+
+WIDTHS = (48, 64, 64)
+ITERATIONS = 5
+SIGMA_FLOOR = 1.0 / 255
+"""Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
+
+
+@torch.no_grad()
+def solve(low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float) -> Tensor:
+    """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
+
+    kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them. The
+    picture is extended by reflection so that the wrap-around of the data step stays outside.
+    """
+    margin = border(kernel.shape[-1], scale) + 4
+    y = padded(low_res.expand(-1, 3, -1, -1), margin)
+    dtype = working_dtype(y.device)
+    known = y.new_tensor([[sigma], [uncertainty]])
+    with torch.autocast(y.device.type, dtype, enabled=dtype != torch.float32):
+        x: Tensor = net(y, kernel, scale, known[0], known[1])
+    cut = margin * scale
+    x = x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut].float()
+    return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x))), no bias: what the network does scales with its input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H, W) to the same."""
+        return x + self.second(F.relu(self.first(x)))
+
+
+class Prior(nn.Module):
+    """The prior step: a U-Net over 2 x 2 blocks of pixels (so that full resolution costs nothing), with additive skips.
+
+    Takes a picture (B, 3, H, W) in [-1, 1] and two numbers per picture: the level of what is to be removed, and the
+    kernel's uncertainty. Any H, W.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(4 * 3 + 2, widths[0], 3, padding=1, bias=False)
+        self.down = nn.ModuleList(_stage(a, blocks, nn.Conv2d(a, b, 2, 2, bias=False)) for a, b in pairwise(widths))
+        self.body = _stage(widths[-1], blocks, nn.Identity())
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.ConvTranspose2d(b, a, 2, 2, bias=False), *(Block(a) for _ in range(blocks)))
+            for a, b in reversed(list(pairwise(widths)))
+        )
+        self.tail = nn.Conv2d(widths[0], 4 * 3, 3, padding=1, bias=False)
+        self.step = 2 ** len(widths)
+        nn.init.zeros_(self.tail.weight)  # starts as the identity
+
+    def forward(self, x: Tensor, level: Tensor, uncertainty: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) cleaned; level, uncertainty: (B,)."""
+        h, w = x.shape[-2:]
+        y = F.pad(x, (0, -w % self.step, 0, -h % self.step), mode="replicate")
+        y = F.pixel_unshuffle(y, 2)
+        maps = torch.stack([level, uncertainty], 1)[:, :, None, None].expand(-1, -1, *y.shape[-2:])
+        y = self.head(torch.cat([y, maps], 1).to(memory_format=torch.channels_last))
+        skips = [y]
+        for down in self.down:
+            y = down(y)
+            skips.append(y)
+        y = self.body(y)
+        for up, skip in zip(self.up, reversed(skips), strict=False):
+            y = up(y + skip)
+        y = self.tail(y + skips[0])
+        return x + F.pixel_shuffle(y, 2).float()[..., :h, :w]
+
+
+class UnrolledNet(nn.Module):
+    """All iterations: a small network sets the data steps' weights and the prior's levels from what is known.
+
+    With y (B, 3, h, w), kernel (B, 1, K, K) or (K, K) canonical, x_0 = bicubic interpolation, for i = 1 .. n:
+
+        z_i = argmin_z |y - A z|^2 + a_i |z - x_(i-1)|^2                  (data step, USRNet eq. 9)
+        x_i = Prior(z_i, b_i, uncertainty)                                (prior step)
+
+    a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
+    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 1 for one as wrong as it ever
+    was in training.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self.prior = Prior(widths, blocks)
+        last = nn.Linear(64, 2 * iterations)
+        self.schedule = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), last)
+        # The splitting as it is without training: levels from .2 down to .01, weights sigma^2 / level^2.
+        levels = torch.linspace(math.log(0.2), math.log(0.01), iterations)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.cat([math.log(0.23) - 2 * levels, levels]))
+
+    def forward(self, low_res: Tensor, kernel: Tensor, scale: int, sigma: Tensor, uncertainty: Tensor) -> Tensor:
+        """High-resolution picture (B, 3, s*h, s*w) of `low_res` (B, 3, h, w), circular borders."""
+        noise = sigma.clamp_min(SIGMA_FLOOR)
+        known = torch.stack([noise.log() / 4 + 1, torch.full_like(noise, math.log(scale)), uncertainty], 1)
+        with torch.autocast(known.device.type, enabled=False):
+            weights, levels = self.schedule(known).unflatten(1, (2, self.iterations)).unbind(1)
+        step = DataStep(low_res, kernel, scale)
+        x = bicubic_upscale(low_res, scale)
+        for i in range(self.iterations):
+            a = noise**2 * weights[:, i].exp()
+            x = self.prior(step(x, a[:, None, None, None]), levels[:, i].exp(), uncertainty)
+        return x
+
+
+def from_state(state: dict[str, Tensor]) -> UnrolledNet:
+    """The network with these parameters, its sizes read from them; InputError when they are of something else."""
+    try:
+        widths = [state["prior.head.weight"].shape[0]]
+        blocks = sum(name.startswith("prior.body.") and name.endswith("first.weight") for name in state)
+        while (name := f"prior.down.{len(widths) - 1}.{blocks}.weight") in state:
+            widths.append(state[name].shape[0])
+        net = UnrolledNet(tuple(widths), blocks, state["schedule.4.bias"].shape[0] // 2)
+        net.load_state_dict({name: value.float() for name, value in state.items()})
+    except (KeyError, RuntimeError, IndexError) as error:
+        raise InputError("these are not the weights of an unrolled solver") from error
+    return net
+
+
+def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(blocks)), last)
