@@ -22,7 +22,7 @@ from kfsr.estimators import ikl, spectral
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
-from kfsr.noise import noise_level
+from kfsr.noise import compression_level, noise_variance
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
@@ -81,7 +81,7 @@ def upscale(
     scale: int = 2,
     *,
     kernel: Kernel | None = None,
-    kernel_method: str = "ikl",
+    kernel_method: str | None = None,
     kernel_init: str = "spectral",
     solver: str = "unrolled",
     weights: Path | None = None,
@@ -94,10 +94,10 @@ def upscale(
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
-    no kernel is given; kernel_init: what ikl starts from, spectral or gaussian. solver: unrolled, unfolding, zssr
-    or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
-    this part; everything is still learned from the whole picture. progress: called as progress(stage, step, total).
-    The same seed on the same CPU gives the same picture.
+    no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. solver: unrolled,
+    unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones.
+    window: upscale only this part; everything is still learned from the whole picture. progress: called as
+    progress(stage, step, total). The same seed on the same CPU gives the same picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
     UsageError for a wrong argument.
@@ -111,11 +111,10 @@ def upscale(
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work(picture, scale, preset, seed, device, progress or silent)
     fallback = None
-    if kernel is not None:
-        kernel_method = kernel.method
-    else:
+    method = kernel_method or work.preset.kernel_method if kernel is None else kernel.method
+    if kernel is None:
         try:
-            kernel = work.estimate(kernel_method, kernel_init)
+            kernel = work.estimate(method, kernel_init)
         except InputError as reason:
             kernel, fallback = bicubic_kernel(scale), str(reason)
     whole = (0, 0, picture.height, picture.width)
@@ -134,14 +133,14 @@ def upscale(
             kernel, sigma, verdict = choice.kernel, choice.sigma, choice.verdict
         except InputError as reason:  # no patches to learn from
             pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{reason}; interpolated instead")
-    return work.result(part, pixels, kernel, kernel_method, solver, sigma, verdict, window or whole)
+    return work.result(part, pixels, kernel, method, solver, sigma, verdict, window or whole)
 
 
 def estimate_kernel(
     image: Image | np.ndarray,
     scale: int = 2,
     *,
-    method: str = "ikl",
+    method: str | None = None,
     init: str = "spectral",
     preset: str = "balanced",
     seed: int = 0,
@@ -154,7 +153,8 @@ def estimate_kernel(
     """
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     check_scale(scale)
-    return _Work(picture, scale, preset, seed, device, progress or silent).estimate(method, init)
+    work = _Work(picture, scale, preset, seed, device, progress or silent)
+    return work.estimate(method or work.preset.kernel_method, init)
 
 
 class _Work:
@@ -166,6 +166,7 @@ class _Work:
         self.device = torch.device(device)
         pixels = picture.premultiplied() if picture.alpha is not None else picture.pixels
         self.low_res = _to_tensor(pixels, self.device)
+        self.noise = math.sqrt(noise_variance(self.low_res))
         self.timings: dict[str, float] = {}
 
     @contextmanager
@@ -203,16 +204,16 @@ class _Work:
     def solve(self, part: Tensor, kernel: Kernel, solver: str, weights: Path | None) -> tuple[Tensor, Choice]:
         """The high-resolution picture of `part`, and what the gate chose to make it with."""
         estimated = kernel.method in ESTIMATORS
-        gate = self.preset.gate
-        noise = math.sqrt(max(noise_level(self.low_res) ** 2 - gate.texture**2, 0.0))
-        sigma = max(gate.estimated_sigma if estimated else gate.trusted_sigma, noise)
+        gate = self.preset.unrolled.gate if solver == "unrolled" else self.preset.unfolding.gate
+        least = gate.estimated_sigma if estimated else gate.trusted_sigma
+        sigma = max(least, self.noise, compression_level(self.low_res))
         trial, final = self._solver(solver, weights)
         with self.timed("gate"):
             choice = choose(
                 self.low_res,
                 kernel,
                 sigma,
-                noise,
+                self.noise,
                 trial,
                 gate,
                 self.generator(5),

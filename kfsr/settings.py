@@ -52,32 +52,7 @@ class IklSettings:
     sigma_max: float = 0.6
     width: int = 64
     gaussian_enough: float = 0.97
-    confidence: float = 0.5
-
-
-@dataclass(frozen=True)
-class UnfoldingSettings:
-    """Schedule of the splitting, [-1, 1] units. father_factors: the prior learns the picture shrunk by these,
-    which is sharper, as the high-resolution picture is."""
-
-    prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=600))
-    father_factors: tuple[float, ...] = (1.5, 2.0)
-    iterations: int = 8
-    sigma_start: float = 0.15
-    sigma_end: float = 0.004
-    balance: float = 0.23
-
-
-@dataclass(frozen=True)
-class ZssrSettings:
-    """level: the network's fixed noise level. balance: start of the data step's learned weight."""
-
-    steps: int = 300
-    batch: int = 4
-    crop: int = 96
-    rate: float = 5e-4
-    level: float = 0.08
-    balance: float = 1e-3
+    confidence: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -93,33 +68,71 @@ class GateStep:
 @dataclass(frozen=True)
 class GateSettings:
     """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1, 1]
-    units; noise beyond `texture`, which detail may be taken for, takes their place. estimated_uncertainty: of an
-    estimated kernel. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio * rehearsed + floor is
-    ringing. steps: what is tried in turn. window: side in low-res pixels of what is judged."""
+    units; the picture's noise takes their place where it is more. estimated_uncertainty: of an estimated kernel, for
+    the solver that was trained with it. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio *
+    rehearsed + floor is ringing. steps: what is tried in turn. window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
-    texture: float = 0.005
-    estimated_uncertainty: float = 0.5
+    estimated_uncertainty: float = 0.3
     overshoot_ratio: float = 1.4
     overshoot_floor: float = 1.0
-    steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.7), GateStep(0.5, 4.0, 1.0))
+    steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
     window: int = 112
 
 
 @dataclass(frozen=True)
-class Preset:
-    """All stages at one level of effort."""
+class UnfoldingSettings:
+    """Schedule of the splitting, [-1, 1] units. father_factors: the prior learns the picture shrunk by these,
+    which is sharper, as the high-resolution picture is. gate: also `zssr`'s."""
 
+    prior: PatchSettings = field(default_factory=lambda: PatchSettings(steps=600))
+    father_factors: tuple[float, ...] = (1.5, 2.0)
+    iterations: int = 8
+    sigma_start: float = 0.15
+    sigma_end: float = 0.004
+    balance: float = 0.23
+    gate: GateSettings = field(default_factory=GateSettings)
+
+
+@dataclass(frozen=True)
+class UnrolledSettings:
+    """gate: tells the network of more uncertainty and not of more noise, which it would smooth away."""
+
+    gate: GateSettings = field(
+        default_factory=lambda: GateSettings(
+            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.75, 1.0, 0.6), GateStep(0.5, 1.0, 1.0))
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ZssrSettings:
+    """level: the network's fixed noise level. balance: start of the data step's learned weight."""
+
+    steps: int = 300
+    batch: int = 4
+    crop: int = 96
+    rate: float = 5e-4
+    level: float = 0.08
+    balance: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All stages at one level of effort. kernel_method: what finds the kernel unless the user says."""
+
+    kernel_method: str = "ikl"
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)
-    gate: GateSettings = field(default_factory=GateSettings)
+    unrolled: UnrolledSettings = field(default_factory=UnrolledSettings)
 
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
+        kernel_method="spectral",
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),

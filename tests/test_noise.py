@@ -1,13 +1,16 @@
 """The noise level: what was added is found, and detail is not taken for it."""
 
+import io
+
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from skimage import data
 
 from kfsr.degradation import degrade
 from kfsr.kernel import bicubic_kernel
-from kfsr.noise import noise_level
+from kfsr.noise import compression_level, noise_level
 
 
 def photo(name):
@@ -44,3 +47,36 @@ def test_small_pictures_have_a_noise_level_too(size):
 
 def test_a_flat_picture_has_none():
     assert noise_level(torch.full((1, 3, 40, 40), 0.3)) == pytest.approx(0, abs=1e-6)
+
+
+def compressed(picture, quality):
+    """What JPEG makes of it, and the root mean square of its errors."""
+    pixels = ((picture[0].permute(1, 2, 0).numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels.squeeze()).save(buffer, "JPEG", quality=quality)
+    again = np.atleast_3d(np.asarray(PIL.Image.open(buffer))).astype(np.float32) / 127.5 - 1
+    errors = again - (pixels.astype(np.float32) / 127.5 - 1)
+    return torch.from_numpy(again).permute(2, 0, 1)[None], float(np.sqrt((errors**2).mean()))
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "camera"])
+def test_compression_is_seen_and_measured(name):
+    picture = photo(name)
+    assert compression_level(picture) == 0
+    for quality in (60, 80):
+        file, errors = compressed(picture, quality)
+        assert compression_level(file) == pytest.approx(errors, rel=0.6)
+
+
+def test_blocks_that_do_not_start_at_the_corner_are_not_seen():
+    file, _ = compressed(photo("coffee"), 60)
+    assert compression_level(file[..., 3:, 4:]) == 0
+
+
+def test_noise_is_no_compression():
+    assert compression_level(noisy(photo("astronaut"), 0.06)) == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 60), (23, 24)], ids=str)
+def test_small_pictures_show_no_blocks(size):
+    assert compression_level(torch.zeros(1, 3, *size)) == 0

@@ -114,6 +114,13 @@ def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
         assert np.array_equal(kernel.array, used.array)
 
 
+def test_the_preset_names_the_kernel_method():
+    result = kfsr.upscale(photo(), 2, preset="fast", window=(0, 0, 20, 20))
+    assert (result.report.kernel_method, result.kernel.method) == ("spectral", "spectral")
+    assert kfsr.estimate_kernel(photo(), 2, preset="fast").method == "spectral"
+    assert kfsr.estimate_kernel(photo(), 2, preset="tiny").method == "ikl"
+
+
 def test_a_given_kernel_is_used_as_it_is():
     kernel = gaussian_kernel(np.array([[2.0, 0.4], [0.4, 1.0]]), 2)
     result = up(photo(), kernel=kernel)

@@ -36,9 +36,14 @@ def kernel(
         ),
     ] = None,
     method: Annotated[
-        options.KernelMethod,
-        typer.Option("--method", "--kernel-method", help="spectral (a second), ikl (refined), bicubic (fixed)."),
-    ] = options.KernelMethod.ikl,
+        options.KernelMethod | None,
+        typer.Option(
+            "--method",
+            "--kernel-method",
+            show_default="ikl, or spectral with --preset fast",
+            help="spectral (a second), ikl (refined), bicubic (fixed).",
+        ),
+    ] = None,
     init: Annotated[
         options.KernelInit, typer.Option("--init", "--kernel-init", help="What ikl starts from.")
     ] = options.KernelInit.spectral,
@@ -84,7 +89,7 @@ def kernel(
         found: Kernel = estimate_kernel(
             output.read_picture(job.source),
             scale,
-            method=str(method),
+            method=None if method is None else str(method),
             init=str(init),
             preset=str(preset),
             seed=seed,

@@ -66,7 +66,7 @@ KernelMethodOption = Annotated[
     KernelMethod | None,
     typer.Option(
         "--kernel-method",
-        show_default="ikl",
+        show_default="ikl, or spectral with --preset fast",
         help="How the kernel is found: spectral (a second), ikl (refined), bicubic (assume a clean resize).",
     ),
 ]

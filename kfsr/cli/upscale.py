@@ -78,7 +78,7 @@ def upscale(
             call=_pipeline_call(
                 scale=scale,
                 kernel=_load_kernel(kernel_file, scale),
-                kernel_method=str(kernel_method or options.KernelMethod.ikl),
+                kernel_method=None if kernel_method is None else str(kernel_method),
                 kernel_init=str(kernel_init),
                 solver=str(solver),
                 weights=weights,

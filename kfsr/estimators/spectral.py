@@ -15,11 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
 
 from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel, check_scale, default_size
+from kfsr.noise import noise_variance
 from kfsr.settings import SpectralSettings
 from kfsr.spectrum import QUANTISATION, fold, mean_periodogram
 
@@ -41,11 +43,11 @@ def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | Non
     cfg = settings or SpectralSettings()
     patch = _patch_size(luminance.shape, scale, cfg.patch + cfg.patch_per_scale * scale)
     coarse, fine = mean_periodogram(luminance, patch), mean_periodogram(luminance, scale * patch)
-    noise = QUANTISATION
+    noise = QUANTISATION + noise_variance(torch.from_numpy(2 * luminance - 1)[None, None]) / 4
     radius = np.hypot(*_frequencies(patch))
     seen = radius > cfg.lowest_frequency
     if coarse[seen].max() < 4 * noise:
-        raise InputError("the picture is flat: there is nothing to learn a kernel from")
+        raise InputError("the picture is flat or all noise: there is nothing to learn a kernel from")
     signal = np.maximum(fine - noise, 1e-3 * noise)
     log_coarse = np.log(np.maximum(coarse[seen], 1e-3 * noise))
     rows, cols = _frequencies(scale * patch)

@@ -37,6 +37,17 @@ def test_a_slanted_gaussian_is_found(picture, scale):
         assert compare_kernels(kernel, gaussian_kernel(wrong * scale**2, scale)).ncc < 0.95
 
 
+@pytest.mark.parametrize(("sigma", "error"), [(3, 0.3), (8, 0.5)])
+def test_noise_is_not_taken_for_sharpness(sigma, error):
+    """Noise in grey levels: taken for detail, it would leave next to nothing of the kernel."""
+    truth = gaussian_kernel(SLANTED * 4, 2)
+    low = low_resolution(data.coffee(), truth)
+    noisy = low + np.random.default_rng(0).normal(0, sigma / 255, low.shape)
+    score = compare_kernels(estimate(noisy, 2).kernel, truth)
+    assert score.ncc > 0.97
+    assert score.size_ratio == pytest.approx(1, abs=error)
+
+
 def test_a_part_of_a_picture_is_enough():
     truth = gaussian_kernel(SLANTED * 4, 2)
     low = low_resolution(data.astronaut(), truth)[20:148, 60:188]
