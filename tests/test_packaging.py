@@ -71,7 +71,7 @@ def test_the_wheel_is_complete(source, tmp_path):
     modules = {str(path.relative_to(source)) for path in (source / "kfsr").rglob("*.py")}
     assert len(modules) > 40
     assert modules <= names
-    assert {"kfsr/py.typed", "kfsr/models/README.md"} <= names
+    assert {"kfsr/py.typed", "kfsr/models/README.md", "kfsr/models/unrolled/unrolled.safetensors"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"kfsr"}
     assert not any("tests" in name for name in names)

@@ -124,9 +124,24 @@ def _check_png() -> str:
     return "" if np.array_equal(np.rint(again.pixels * 255), values) else "a PNG came back changed"
 
 
+def _check_weights() -> str:
+    """The bundled solver is installed, and turns a flat picture into a flat one of twice the size."""
+    import torch
+
+    from kfsr.kernel import box_kernel
+    from kfsr.solvers import unrolled
+    from kfsr.weights import solver_network
+
+    flat, kernel = torch.full((1, 3, 8, 8), 0.25), torch.from_numpy(box_kernel(2).array.copy()).float()
+    high_res = unrolled.solve(flat, kernel, 2, solver_network(None, "cpu"), 0.0, 0.0)
+    right = high_res.shape == (1, 3, 16, 16) and bool((high_res - 0.25).abs().max() < 0.05)
+    return "" if right else "the unrolled solver changes a flat picture"
+
+
 _CHECKS: dict[str, Callable[[], str]] = {
     "forward operator and adjoint": _check_operator,
     "write and read": _check_png,
+    "bundled weights": _check_weights,
 }
 
 

@@ -26,21 +26,36 @@ SIGMA_FLOOR = 1.0 / 255
 
 
 @torch.no_grad()
-def solve(low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float) -> Tensor:
+def solve(
+    low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float, turns: int = 1
+) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
 
-    kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them. The
-    picture is extended by reflection so that the wrap-around of the data step stays outside.
+    kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them.
+    turns: over how many of the square's 8 symmetries the result is averaged. The picture is extended by reflection so
+    that the wrap-around of the data step stays outside.
     """
     margin = border(kernel.shape[-1], scale) + 4
     y = padded(low_res.expand(-1, 3, -1, -1), margin)
     dtype = working_dtype(y.device)
     known = y.new_tensor([[sigma], [uncertainty]])
+    total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
     with torch.autocast(y.device.type, dtype, enabled=dtype != torch.float32):
-        x: Tensor = net(y, kernel, scale, known[0], known[1])
+        for n in range(turns):
+            x = net(_turned(y, n), _turned(kernel, n), scale, known[0], known[1])
+            total += _turned_back(x.float(), n) / turns
     cut = margin * scale
-    x = x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut].float()
+    x = total[..., cut : total.shape[-2] - cut, cut : total.shape[-1] - cut]
     return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
+
+
+def _turned(x: Tensor, symmetry: int) -> Tensor:
+    x = torch.rot90(x, symmetry % 4, (-2, -1))
+    return x.flip(-1) if symmetry > 3 else x
+
+
+def _turned_back(x: Tensor, symmetry: int) -> Tensor:
+    return torch.rot90(x.flip(-1) if symmetry > 3 else x, -symmetry % 4, (-2, -1))
 
 
 class Block(nn.Module):

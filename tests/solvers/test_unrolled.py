@@ -70,6 +70,22 @@ def test_without_a_prior_it_is_the_data_step():
     assert (again - y)[..., 3:-3, 3:-3].abs().max() < 0.02
 
 
+@pytest.mark.parametrize("turned", range(1, 8))
+def test_averaged_over_all_symmetries_it_has_them(turned):
+    """The picture of a turned picture and kernel is the turned picture."""
+    net, y, kernel = fresh(), noise(1, 3, 13, 10), kernel_of(SLANTED)
+
+    def turn(x):
+        x = torch.rot90(x, turned % 4, (-2, -1))
+        return x.flip(-1) if turned > 3 else x
+
+    plain = unrolled.solve(y, kernel, 2, net, 0.0, 0.0, turns=8)
+    again = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0, turns=8)
+    torch.testing.assert_close(again, turn(plain), atol=2e-3, rtol=0)
+    once = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0)
+    assert (once - turn(unrolled.solve(y, kernel, 2, net, 0.0, 0.0))).abs().max() > 2e-3
+
+
 def test_sizes_are_read_from_the_parameters():
     net = fresh(3, widths=(8, 12, 16), blocks=2, iterations=3)
     again = from_state(net.state_dict()).eval()
