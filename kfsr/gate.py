@@ -130,6 +130,7 @@ def choose(
     low_res: Tensor,
     kernel: Kernel,
     sigma: float,
+    uncertainty: float,
     noise: float,
     solve: Solve,
     settings: GateSettings,
@@ -140,9 +141,9 @@ def choose(
 ) -> Choice:
     """Try the settings' steps in turn on the busiest window of `low_res` (1, C, h, w), and take the first that passes.
 
-    sigma, noise: what the solver is told, and what the picture has. estimated: the kernel is an estimate, which may be
-    narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`. Raises InputError
-    for a picture of fewer pixels than the scale.
+    sigma, uncertainty, noise: what the solver is told, and what the picture has. estimated: the kernel is an estimate,
+    which may be narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`.
+    Raises InputError for a picture of fewer pixels than the scale.
     """
     row, col, rows, cols = busiest_window(low_res, settings.window)
     window = low_res[..., row : row + rows, col : col + cols]
@@ -152,17 +153,17 @@ def choose(
     first = ""
     for number, step in enumerate(settings.steps):
         tried = resize_kernel(kernel, step.size) if estimated else kernel
-        uncertainty = max(step.uncertainty, settings.estimated_uncertainty if estimated else 0.0)
+        doubt = max(step.uncertainty, uncertainty)
         k = torch.from_numpy(tried.array.copy()).float().to(low_res.device)
         generator.set_state(state)  # the same noise for every step
-        trial = rehearse(window, k, kernel.scale, sigma * step.sigma, uncertainty, noise, solve, generator)
+        trial = rehearse(window, k, kernel.scale, sigma * step.sigma, doubt, noise, solve, generator)
         progress("gate", number + 1, len(settings.steps))
         objection = trial.objection(settings, estimated)
         if objection is None:
             verdict = Verdict(TRUSTED, "", trial)
             if number:
                 verdict = Verdict(CAUTIOUS, f"{first}; {_measures(kernel, tried, step.sigma)}", trial)
-            return Choice(tried, sigma * step.sigma, uncertainty, verdict)
+            return Choice(tried, sigma * step.sigma, doubt, verdict)
         first = first or objection
     return Choice(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
 

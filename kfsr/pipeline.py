@@ -83,6 +83,7 @@ def upscale(
     kernel: Kernel | None = None,
     kernel_method: str | None = None,
     kernel_init: str = "spectral",
+    uncertainty: float | None = None,
     solver: str = "unrolled",
     weights: Path | None = None,
     preset: str = "balanced",
@@ -94,9 +95,10 @@ def upscale(
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
-    no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. solver: unrolled,
-    unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones.
-    window: upscale only this part; everything is still learned from the whole picture. progress: called as
+    no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
+    the kernel, 0 to 1, for `unrolled`; None is 0 for one that is given and the preset's for an estimate. solver:
+    unrolled, unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled
+    ones. window: upscale only this part; everything is still learned from the whole picture. progress: called as
     progress(stage, step, total). The same seed on the same CPU gives the same picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
@@ -120,6 +122,8 @@ def upscale(
     whole = (0, 0, picture.height, picture.width)
     _check_window(window or whole, picture)
     part = work.low_res[(..., *_slices(window or whole))]
+    if uncertainty is not None and not 0 <= uncertainty <= 1:
+        raise UsageError(f"uncertainty {uncertainty} is not between 0 and 1")
     if weights is not None and solver != "unrolled":
         raise UsageError(f"the solver {solver} has no weights; leave them out or use the solver unrolled")
     sigma = 0.0
@@ -129,7 +133,7 @@ def upscale(
         pixels, verdict = bicubic_upscale(part, scale), Verdict(TRUSTED, "")
     else:
         try:
-            pixels, choice = work.solve(part, kernel, solver, weights)
+            pixels, choice = work.solve(part, kernel, solver, uncertainty, weights)
             kernel, sigma, verdict = choice.kernel, choice.sigma, choice.verdict
         except InputError as reason:  # no patches to learn from
             pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{reason}; interpolated instead")
@@ -201,18 +205,23 @@ class _Work:
         with self.timed("ikl"):
             return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
 
-    def solve(self, part: Tensor, kernel: Kernel, solver: str, weights: Path | None) -> tuple[Tensor, Choice]:
+    def solve(
+        self, part: Tensor, kernel: Kernel, solver: str, uncertainty: float | None, weights: Path | None
+    ) -> tuple[Tensor, Choice]:
         """The high-resolution picture of `part`, and what the gate chose to make it with."""
         estimated = kernel.method in ESTIMATORS
         gate = self.preset.unrolled.gate if solver == "unrolled" else self.preset.unfolding.gate
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
         sigma = max(least, self.noise, compression_level(self.low_res))
+        if uncertainty is None:
+            uncertainty = gate.estimated_uncertainty if estimated else 0.0
         trial, final = self._solver(solver, weights)
         with self.timed("gate"):
             choice = choose(
                 self.low_res,
                 kernel,
                 sigma,
+                uncertainty,
                 self.noise,
                 trial,
                 gate,

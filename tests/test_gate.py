@@ -83,20 +83,14 @@ def test_a_solver_that_fails_the_rehearsal_is_objected_to():
 def chosen(solve, estimated=True):
     kernel = gaussian_kernel(np.eye(2) * 1.5, 2)
     generator = torch.Generator().manual_seed(0)
-    return choose(textured(), kernel, 0.01, 0.0, solve, GateSettings(), generator, estimated=estimated), kernel
+    return choose(textured(), kernel, 0.01, 0.3, 0.0, solve, GateSettings(), generator, estimated=estimated), kernel
 
 
 def test_what_passes_is_used_as_it_is():
     choice, kernel = chosen(interpolate)
     assert choice.verdict.verdict == TRUSTED
     assert choice.kernel is kernel
-    assert (choice.sigma, choice.uncertainty) == (0.01, GateSettings().estimated_uncertainty)
-
-
-def test_a_given_kernel_is_certain():
-    choice, kernel = chosen(interpolate, estimated=False)
-    assert choice.kernel is kernel
-    assert choice.uncertainty == 0
+    assert (choice.sigma, choice.uncertainty) == (0.01, 0.3)
 
 
 def test_what_never_passes_is_interpolated():

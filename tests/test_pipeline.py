@@ -114,6 +114,13 @@ def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
         assert np.array_equal(kernel.array, used.array)
 
 
+def test_a_given_kernel_is_certain_unless_the_user_says():
+    kernel = gaussian_kernel(np.eye(2) * 2.0, 2)
+    certain, same, doubted = (up(photo(), kernel=kernel, uncertainty=u).image.pixels for u in (None, 0.0, 1.0))
+    assert np.array_equal(certain, same)
+    assert not np.array_equal(certain, doubted)
+
+
 def test_the_preset_names_the_kernel_method():
     result = kfsr.upscale(photo(), 2, preset="fast", window=(0, 0, 20, 20))
     assert (result.report.kernel_method, result.kernel.method) == ("spectral", "spectral")
@@ -182,6 +189,7 @@ def test_a_kernel_alone_cannot_be_made_up():
         ({"kernel_method": "magic"}, "spectral, ikl, bicubic"),
         ({"kernel_init": "magic", "kernel_method": "ikl"}, "spectral, gaussian"),
         ({"solver": "zssr", "weights": Path("w.pth")}, "has no weights"),
+        ({"uncertainty": 1.5}, "between 0 and 1"),
         ({"preset": "magic"}, "fast, balanced, best"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,

@@ -42,6 +42,7 @@ def bench(
     ] = BenchKernel.ikl,
     solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unrolled,
     weights: options.WeightsOption = None,
+    uncertainty: options.UncertaintyOption = None,
     preset: options.PresetOption = options.Preset.balanced,
     window: Annotated[
         int, typer.Option("--window", metavar="N", min=0, help="Side of the scored window; 0 is all.")
@@ -93,6 +94,7 @@ def bench(
                     kernel_method=str(kernel_method),
                     solver=str(solver),
                     weights=weights,
+                    uncertainty=uncertainty,
                     preset=str(preset),
                     seed=seed,
                     device=place,

@@ -75,6 +75,17 @@ WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", metavar="FILE", help="Other weights for the unrolled solver: also USRNet's (.pth)."),
 ]
+UncertaintyOption = Annotated[
+    float | None,
+    typer.Option(
+        "--uncertainty",
+        metavar="U",
+        min=0,
+        max=1,
+        show_default="0 for a given kernel",
+        help="How wrong the kernel may be, 0 to 1; the unrolled solver then trusts it less.",
+    ),
+]
 PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
 SeedOption = Annotated[

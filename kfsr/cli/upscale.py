@@ -41,6 +41,7 @@ def upscale(
         options.Solver, typer.Option("--solver", help="How the picture is made once the kernel is known.")
     ] = options.Solver.unrolled,
     weights: options.WeightsOption = None,
+    uncertainty: options.UncertaintyOption = None,
     preset: options.PresetOption = options.Preset.balanced,
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
@@ -82,6 +83,7 @@ def upscale(
                 kernel_init=str(kernel_init),
                 solver=str(solver),
                 weights=weights,
+                uncertainty=uncertainty,
                 preset=str(preset),
                 seed=seed,
                 device=place,
