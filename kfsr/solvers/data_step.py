@@ -60,10 +60,20 @@ def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
 
 
 def border(kernel_size: int, scale: int) -> int:
-    """Low-resolution pixels of reflection that keep the wrap-around of `DataStep` out of the picture."""
+    """Low-resolution pixels of margin that keep the wrap-around of `DataStep` out of the picture."""
     return -(-kernel_size // (2 * scale)) + 4
 
 
 def padded(low_res: Tensor, margin: int) -> Tensor:
-    """`low_res` (B, C, h, w) reflected by `margin` pixels on every side."""
-    return reflect_pad(low_res, margin, margin, margin, margin)
+    """`low_res` (B, C, h, w) extended by `margin` pixels on every side so that it goes on smoothly where it wraps.
+
+    Between one border and the other, around the circle, lie 2 * margin pixels: the reflection at the one fades into
+    the reflection at the other. A jump there would ring far into the picture.
+    """
+    fade = 0.5 + 0.5 * torch.cos(torch.pi * (torch.arange(2 * margin, device=low_res.device) + 0.5) / (2 * margin))
+    for _ in range(2):
+        wide = reflect_pad(low_res, 0, 0, 2 * margin, 2 * margin)
+        before, after = wide[..., : 2 * margin], wide[..., wide.shape[-1] - 2 * margin :]
+        gap = fade * after + (1 - fade) * before
+        low_res = torch.cat([gap[..., margin:], low_res, gap[..., :margin]], -1).transpose(-1, -2)
+    return low_res

@@ -32,8 +32,7 @@ def solve(
         x <- argmin |y - A x|^2 + a_t |x - z|^2,   a_t = balance * sigma^2 / t^2      (data step)
         z <- D(x, t)                                                                  (prior step)
 
-    and one data step more. The picture is extended by reflection so that the wrap-around of the data step stays
-    outside.
+    and one data step more. The picture is extended so that the wrap-around of the data step stays outside.
     """
     cfg = settings
     margin = border(kernel.shape[-1], scale)

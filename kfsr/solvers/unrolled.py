@@ -32,10 +32,10 @@ def solve(
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
 
     kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them.
-    turns: over how many of the square's 8 symmetries the result is averaged. The picture is extended by reflection so
-    that the wrap-around of the data step stays outside.
+    turns: over how many of the square's 8 symmetries the result is averaged. The picture is extended so that the
+    wrap-around of the data step stays outside.
     """
-    margin = border(kernel.shape[-1], scale) + 4
+    margin = border(kernel.shape[-1], scale)
     y = padded(low_res.expand(-1, 3, -1, -1), margin)
     dtype = working_dtype(y.device)
     known = y.new_tensor([[sigma], [uncertainty]])

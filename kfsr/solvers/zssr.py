@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from kfsr.degradation import bicubic_upscale
+from kfsr.degradation import bicubic_upscale, reflect_pad
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.model import PatchModel, working_dtype
 from kfsr.patch.network import PatchDenoiser
@@ -77,7 +77,7 @@ def _train(
         son = son + sigma * torch.randn(son.shape, generator=generator).to(device)
         x = DataStep(son, kernel, scale)(bicubic_upscale(son, scale), log_balance.exp())
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            guess = network(padded(x, m), level)
+            guess = network(reflect_pad(x, m, m, m, m), level)
         loss = (guess - father).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -90,3 +90,21 @@ def test_the_border_keeps_the_wrapping_out(scale):
         near.append(x[..., scale * margin : -scale * margin, scale * margin : scale * (margin + 4)])
     assert near[0].shape == (1, 1, 32 * scale, 4 * scale)
     assert (near[0] - near[1]).abs().max() < 0.5 / 255
+
+
+@pytest.mark.parametrize("size", [(9, 14), (3, 5), (1, 1)], ids=str)
+def test_an_extended_picture_keeps_its_middle(size):
+    y = normal(1, 2, *size)
+    wide = padded(y, 6)
+    assert wide.shape == (1, 2, size[0] + 12, size[1] + 12)
+    assert torch.equal(wide[..., 6:-6, 6:-6], y)
+
+
+def test_an_extended_picture_goes_on_smoothly_where_it_wraps():
+    """A ramp from dark to bright: by reflection alone the borders would meet with nearly its whole height."""
+    ramp = torch.linspace(0, 1, 40, dtype=torch.float64).expand(1, 1, 30, 40)
+    for y in (ramp, ramp.transpose(-1, -2)):
+        wide = padded(y, 10)
+        around = torch.cat([wide, wide[..., :1]], -1).diff(dim=-1).abs().max()
+        down = torch.cat([wide, wide[..., :1, :]], -2).diff(dim=-2).abs().max()
+        assert max(around, down) < 0.1
