@@ -96,7 +96,7 @@ def upscale(
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
     no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
-    the kernel, 0 to 1, for `unrolled`; None is 0 for one that is given and the preset's for an estimate. solver:
+    the kernel, 0 to 1, for `unrolled`; None is the preset's, little for one that is given. solver:
     unrolled, unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled
     ones. window: upscale only this part; everything is still learned from the whole picture. progress: called as
     progress(stage, step, total). The same seed on the same CPU gives the same picture.
@@ -214,7 +214,7 @@ class _Work:
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
         sigma = max(least, self.noise, compression_level(self.low_res))
         if uncertainty is None:
-            uncertainty = gate.estimated_uncertainty if estimated else 0.0
+            uncertainty = gate.estimated_uncertainty if estimated else gate.given_uncertainty
         trial, final = self._solver(solver, weights)
         with self.timed("gate"):
             choice = choose(
@@ -244,7 +244,10 @@ class _Work:
             def trained(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
                 return unrolled.solve(low_res, k, scale, net, sigma, uncertainty)
 
-            return trained, trained
+            def averaged(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
+                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty, self.preset.unrolled.turns)
+
+            return trained, averaged
         fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)
         with self.timed("prior"):
             prior = train_patch_model(fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior")

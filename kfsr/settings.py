@@ -68,13 +68,15 @@ class GateStep:
 @dataclass(frozen=True)
 class GateSettings:
     """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1, 1]
-    units; the picture's noise takes their place where it is more. estimated_uncertainty: of an estimated kernel, for
-    the solver that was trained with it. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio *
+    units; the picture's noise takes their place where it is more. given_uncertainty, estimated_uncertainty: of such
+    kernels, for the solver that was trained with it; a little also for one that is given, since pictures are stored in
+    8 bits and gamma-encoded. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio *
     rehearsed + floor is ringing. steps: what is tried in turn. window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
-    estimated_uncertainty: float = 0.3
+    given_uncertainty: float = 0.1
+    estimated_uncertainty: float = 0.4
     overshoot_ratio: float = 1.4
     overshoot_floor: float = 1.0
     steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
@@ -97,8 +99,10 @@ class UnfoldingSettings:
 
 @dataclass(frozen=True)
 class UnrolledSettings:
-    """gate: tells the network of more uncertainty and not of more noise, which it would smooth away."""
+    """turns: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty and
+    not of more noise, which it would smooth away."""
 
+    turns: int = 2
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
             steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.75, 1.0, 0.6), GateStep(0.5, 1.0, 1.0))
@@ -133,6 +137,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
         kernel_method="spectral",
+        unrolled=UnrolledSettings(turns=1),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),
@@ -142,6 +147,7 @@ PRESETS: dict[str, Preset] = {
         ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
         unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
+        unrolled=UnrolledSettings(turns=8),
     ),
 }
 

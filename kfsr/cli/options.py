@@ -82,7 +82,7 @@ UncertaintyOption = Annotated[
         metavar="U",
         min=0,
         max=1,
-        show_default="0 for a given kernel",
+        show_default="0.1 for a given kernel, 0.4 for an estimate",
         help="How wrong the kernel may be, 0 to 1; the unrolled solver then trusts it less.",
     ),
 ]
