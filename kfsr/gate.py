@@ -65,12 +65,15 @@ class Trial:
     rehearsed: float
     rehearsal_gain: float
 
-    def objection(self, settings: GateSettings, estimated: bool = True) -> str | None:
+    def objection(self, settings: GateSettings, scale: int, estimated: bool = True) -> str | None:
         """Why the result is not to be trusted, or None when it is. A kernel that was given, not `estimated`, is taken
         at its word: ringing is then the picture's own."""
         if self.rehearsal_gain < 0:
             return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
-        if estimated and self.overshoot > settings.overshoot_ratio * self.rehearsed + settings.overshoot_floor:
+        if (
+            estimated
+            and self.overshoot > settings.overshoot_ratios[scale - 2] * self.rehearsed + settings.overshoot_floor
+        ):
             return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
         return None
 
@@ -158,7 +161,7 @@ def choose(
         generator.set_state(state)  # the same noise for every step
         trial = rehearse(window, k, kernel.scale, sigma * step.sigma, doubt, noise, solve, generator)
         progress("gate", number + 1, len(settings.steps))
-        objection = trial.objection(settings, estimated)
+        objection = trial.objection(settings, kernel.scale, estimated)
         if objection is None:
             verdict = Verdict(TRUSTED, "", trial)
             if number:

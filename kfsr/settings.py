@@ -70,14 +70,15 @@ class GateSettings:
     """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1, 1]
     units; the picture's noise takes their place where it is more. given_uncertainty, estimated_uncertainty: of such
     kernels, for the solver that was trained with it; a little also for one that is given, since pictures are stored in
-    8 bits and gamma-encoded. overshoot_ratio, overshoot_floor (grey levels): overshoot beyond ratio *
-    rehearsed + floor is ringing. steps: what is tried in turn. window: side in low-res pixels of what is judged."""
+    8 bits and gamma-encoded. overshoot_ratios (for scale 2, 3, 4), overshoot_floor (grey levels): overshoot beyond
+    ratio * rehearsed + floor is ringing. steps: what is tried in turn. window: side in low-res pixels of what is
+    judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
     given_uncertainty: float = 0.1
     estimated_uncertainty: float = 0.4
-    overshoot_ratio: float = 1.4
+    overshoot_ratios: tuple[float, float, float] = (1.4, 1.4, 1.4)
     overshoot_floor: float = 1.0
     steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
     window: int = 112
@@ -105,7 +106,9 @@ class UnrolledSettings:
     turns: int = 2
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
-            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.75, 1.0, 0.6), GateStep(0.5, 1.0, 1.0))
+            overshoot_ratios=(1.45, 1.4, 1.2),
+            overshoot_floor=0.5,
+            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.7, 1.0, 0.6), GateStep(0.5, 1.0, 0.8), GateStep(0.3, 1.0, 1.0)),
         )
     )
 

@@ -68,16 +68,16 @@ def rehearsed(solve):
 def test_interpolation_gains_nothing_in_the_rehearsal_and_passes():
     trial = rehearsed(interpolate)
     assert trial.rehearsal_gain == pytest.approx(0, abs=1e-6)
-    assert trial.objection(GateSettings()) is None
+    assert trial.objection(GateSettings(), 2) is None
 
 
 def test_ringing_is_objected_to():
-    assert "rings" in rehearsed(sharpen).objection(GateSettings())
+    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2)
 
 
 def test_a_solver_that_fails_the_rehearsal_is_objected_to():
     trial = rehearsed(lambda low_res, kernel, sigma, uncertainty: torch.zeros_like(bicubic_upscale(low_res, 2)))
-    assert "worse than bicubic" in trial.objection(GateSettings())
+    assert "worse than bicubic" in trial.objection(GateSettings(), 2)
 
 
 def chosen(solve, estimated=True):
