@@ -172,5 +172,6 @@ def choose(
 
 
 def _measures(kernel: Kernel, used: Kernel, gain: float) -> str:
-    narrowed = "" if used is kernel else f"narrowed the kernel to {used.trace / kernel.trace:.2f} of its size, and "
-    return f"{narrowed}trusted the data {gain:.0f} times less"
+    done = [] if used is kernel else [f"narrowed the kernel to {used.trace / kernel.trace:.2f} of its size"]
+    done.append("trusted the kernel less" if gain == 1 else f"trusted the data {gain:.0f} times less")
+    return " and ".join(done)
