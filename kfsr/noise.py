@@ -9,8 +9,8 @@ BLOCK = 8
 """Side of JPEG's blocks in pixels."""
 
 TEXTURE = 0.005
-"""Noise level, [-1, 1] units (.64 grey levels), that a clean photograph's detail may be taken for; of the 56 pictures of
-DIV2KRK at x2 and x4 the finest detail reads 1.7 grey levels."""
+"""Noise level, [-1, 1] units (.64 grey levels), that a clean photograph's detail may be taken for; of the 56 pictures
+of DIV2KRK at x2 and x4 the finest detail reads 1.7 grey levels."""
 
 _PATCH = 6
 _QUIET = 0.3
