@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError, UsageError
-from kfsr.estimators import ikl, spectral
+from kfsr.estimators import ikl, size, spectral
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
@@ -26,14 +26,17 @@ from kfsr.noise import compression_level, noise_variance
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
-from kfsr.settings import preset_named
+from kfsr.settings import GateSettings, preset_named
 from kfsr.solvers import unfolding, unrolled, zssr
-from kfsr.weights import solver_network
+from kfsr.weights import size_judge, solver_network
 
 KERNEL_METHODS = ("spectral", "ikl", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
 ESTIMATORS = ("spectral", "ikl")
 SOLVERS = ("unrolled", "unfolding", "zssr", "bicubic")
+
+WORST = 2.0
+"""The largest uncertainty of a kernel that the unrolled solver knows."""
 
 SMALLEST_FATHER = 48
 """Low-resolution pixels a side under which a picture is not shrunk for the prior: too few patches would be left."""
@@ -96,7 +99,7 @@ def upscale(
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
     no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
-    the kernel, 0 to 1, for `unrolled`; None is the preset's, little for one that is given. solver:
+    the kernel, 0 to 2, for `unrolled`; None is the preset's, little for one that is given. solver:
     unrolled, unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled
     ones. window: upscale only this part; everything is still learned from the whole picture. progress: called as
     progress(stage, step, total). The same seed on the same CPU gives the same picture.
@@ -108,12 +111,12 @@ def upscale(
     check_scale(scale)
     if scale == 1:
         raise UsageError("scale 1 would return the picture as it is; use 2, 3 or 4")
-    _check_choice("solver", solver, SOLVERS)
+    check_solver(solver, weights, uncertainty, device)
     if kernel is not None and kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work(picture, scale, preset, seed, device, progress or silent)
     fallback = None
-    method = kernel_method or work.preset.kernel_method if kernel is None else kernel.method
+    method = check_kernel_method(kernel_method, kernel_init, preset) if kernel is None else kernel.method
     if kernel is None:
         try:
             kernel = work.estimate(method, kernel_init)
@@ -122,10 +125,6 @@ def upscale(
     whole = (0, 0, picture.height, picture.width)
     _check_window(window or whole, picture)
     part = work.low_res[(..., *_slices(window or whole))]
-    if uncertainty is not None and not 0 <= uncertainty <= 1:
-        raise UsageError(f"uncertainty {uncertainty} is not between 0 and 1")
-    if weights is not None and solver != "unrolled":
-        raise UsageError(f"the solver {solver} has no weights; leave them out or use the solver unrolled")
     sigma = 0.0
     if fallback is not None:
         pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{fallback}; interpolated instead")
@@ -158,7 +157,34 @@ def estimate_kernel(
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     check_scale(scale)
     work = _Work(picture, scale, preset, seed, device, progress or silent)
-    return work.estimate(method or work.preset.kernel_method, init)
+    return work.estimate(check_kernel_method(method, init, preset), init)
+
+
+def check_solver(solver: str, weights: Path | None, uncertainty: float | None, device: str) -> None:
+    """Fail before any work: UsageError when the solver is none, or cannot use what it is given; InputError when
+    `weights` are none."""
+    _check_choice("solver", solver, SOLVERS)
+    if uncertainty is not None and not 0 <= uncertainty <= WORST:
+        raise UsageError(f"uncertainty {uncertainty} is not between 0 and {WORST:g}")
+    if solver != "unrolled":
+        for name, value in (("weights", weights), ("uncertainty", uncertainty)):
+            if value is not None:
+                raise UsageError(f"the solver {solver} takes no {name}; leave --{name} out or use the solver unrolled")
+    elif weights is not None and uncertainty is not None:
+        if not isinstance(solver_network(weights, device), unrolled.UnrolledNet):
+            raise UsageError(f"{weights}: USRNet's weights take no uncertainty; leave --uncertainty out")
+    elif weights is not None:
+        solver_network(weights, device)
+
+
+def check_kernel_method(method: str | None, init: str, preset: str) -> str:
+    """The kernel method, the preset's for None; UsageError when it is none, or has no use for `init`."""
+    method = method or preset_named(preset).kernel_method
+    _check_choice("kernel method", method, KERNEL_METHODS)
+    _check_choice("kernel init", init, KERNEL_INITS)
+    if init != "spectral" and method != "ikl":
+        raise UsageError(f"only ikl starts from a {init} kernel, not {method}; use the kernel method ikl")
+    return method
 
 
 class _Work:
@@ -185,14 +211,28 @@ class _Work:
         # One stream a stage: turning one stage off does not change the others' random numbers.
         return torch.Generator().manual_seed((self.seed * 1_000_003 + stage) % 2**63)
 
+    @cached_property
+    def judged_kernel(self) -> tuple[Kernel, float]:
+        """The spectral kernel with its size made safe, and the spread of what its log size may be."""
+        fit = spectral.estimate(luma(self.picture.pixels), self.scale, self.preset.spectral)
+        return size.judge(fit, size_judge(), self.preset.size)
+
+    def uncertainty(self, gate: GateSettings, estimated: bool) -> float:
+        """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
+        if not estimated:
+            return gate.given_uncertainty
+        try:
+            _, spread = self.judged_kernel
+        except InputError:  # the estimate is from a larger picture
+            return gate.estimated_uncertainty
+        return min(WORST, max(gate.estimated_uncertainty, self.preset.size.doubt * spread))
+
     def estimate(self, method: str, init: str) -> Kernel:
-        _check_choice("kernel method", method, KERNEL_METHODS)
-        _check_choice("kernel init", init, KERNEL_INITS)
         if method == "bicubic":
             return bicubic_kernel(self.scale)
         with self.timed("spectral"):
-            if init == "spectral" or method == "spectral":
-                start = spectral.estimate(luma(self.picture.pixels), self.scale, self.preset.spectral).kernel
+            if init == "spectral":
+                start, _ = self.judged_kernel
             else:
                 variance = 0.3 * self.scale**2
                 start = gaussian_kernel(np.eye(2) * variance, self.scale, default_size(self.scale))
@@ -214,7 +254,7 @@ class _Work:
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
         sigma = max(least, self.noise, compression_level(self.low_res))
         if uncertainty is None:
-            uncertainty = gate.estimated_uncertainty if estimated else gate.given_uncertainty
+            uncertainty = self.uncertainty(gate, estimated)
         trial, final = self._solver(solver, weights)
         with self.timed("gate"):
             choice = choose(

@@ -20,6 +20,16 @@ class SpectralSettings:
 
 
 @dataclass(frozen=True)
+class SizeSettings:
+    """trusted_spread: of log size, well under which the spectral fit is taken at its word. caution: by how many spreads
+    log size is lowered well above it. doubt: uncertainty that the solver is told, per spread."""
+
+    trusted_spread: float = 0.3
+    caution: float = 0.8
+    doubt: float = 2.0
+
+
+@dataclass(frozen=True)
 class PatchSettings:
     """width: hidden channels (64 fills a vector unit; 48 is slower). sigma range: what the stages ask for, in
     [-1, 1] units. batch, crop: small crops keep activations in the CPU's cache."""
@@ -108,7 +118,7 @@ class UnrolledSettings:
         default_factory=lambda: GateSettings(
             overshoot_ratios=(1.45, 1.4, 1.2),
             overshoot_floor=0.5,
-            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.7, 1.0, 0.6), GateStep(0.5, 1.0, 0.8), GateStep(0.3, 1.0, 1.0)),
+            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.7, 1.0, 1.0), GateStep(0.5, 1.0, 1.5), GateStep(0.3, 1.0, 2.0)),
         )
     )
 
@@ -131,6 +141,7 @@ class Preset:
 
     kernel_method: str = "ikl"
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
+    size: SizeSettings = field(default_factory=SizeSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)

@@ -13,9 +13,11 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from kfsr.errors import InputError
+from kfsr.estimators import size
 from kfsr.solvers import unrolled, usrnet
 
 BUNDLED = "unrolled/unrolled.safetensors"
+SIZE_JUDGE = "size/size.safetensors"
 
 
 @lru_cache(maxsize=2)
@@ -37,6 +39,12 @@ def solver_network(path: Path | None, device: str) -> nn.Module:
     except (SafetensorError, InputError) as error:
         raise InputError(f"{name}: {error}; weights are a kfsr .safetensors or a USRNet .pth") from error
     return net.to(device).eval()
+
+
+@lru_cache(maxsize=1)
+def size_judge() -> size.SizeNet:
+    """The bundled net that judges the size of spectral kernels, on the CPU."""
+    return size.from_state(load(_bundled(SIZE_JUDGE)))
 
 
 def _bundled(name: str) -> bytes:

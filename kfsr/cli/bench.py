@@ -73,13 +73,14 @@ def bench(
     on each side of it are left out of the score. With --json one record per picture, and one for the summary.
     """
     from kfsr import bench as engine
+    from kfsr import pipeline
 
     cases = engine.find_cases(folder, scale, names or [])
     if kernels is not None:
         kernels.mkdir(parents=True, exist_ok=True)
     console = Console(quiet)
     place = options.use_torch(device, threads)
-    options.check_weights(weights, solver, place)
+    pipeline.check_solver(str(solver), weights, uncertainty, place)
     rows: list[Row] = []
     errors: list[Exception | None] = []
     if not as_json:

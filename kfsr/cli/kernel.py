@@ -80,16 +80,18 @@ def kernel(
         _check_plot(plot, job)
     console = Console(quiet)
     device_name = options.use_torch(device, threads)
+    from kfsr import pipeline
+
+    method_name = pipeline.check_kernel_method(None if method is None else str(method), str(init), str(preset))
 
     def work(job: Job) -> Kernel:
         from kfsr.kernel import kernel_bytes, plot_kernel, save_kernel
-        from kfsr.pipeline import estimate_kernel
 
         console.subject = job.source_name
-        found: Kernel = estimate_kernel(
+        found: Kernel = pipeline.estimate_kernel(
             output.read_picture(job.source),
             scale,
-            method=None if method is None else str(method),
+            method=method_name,
             init=str(init),
             preset=str(preset),
             seed=seed,
@@ -125,7 +127,7 @@ def kernel(
         if outcome.value is not None:
             record |= {
                 "scale": scale,
-                "kernel_method": str(method),
+                "kernel_method": method_name,
                 "kernel_init": str(init),
                 "preset": str(preset),
                 "seed": seed,

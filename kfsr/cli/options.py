@@ -81,9 +81,9 @@ UncertaintyOption = Annotated[
         "--uncertainty",
         metavar="U",
         min=0,
-        max=1,
-        show_default="0.1 for a given kernel, 0.4 for an estimate",
-        help="How wrong the kernel may be, 0 to 1; the unrolled solver then trusts it less.",
+        max=2,
+        show_default="0.1 for a given kernel, for an estimate 0.4 and more",
+        help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
     ),
 ]
 PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
@@ -125,15 +125,3 @@ def use_torch(device: Device, threads: int | None) -> str:
     if not available[device]:
         raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
     return str(device)
-
-
-def check_weights(weights: Path | None, solver: Solver, device: str) -> None:
-    """Fail before any work when `--weights` names a file that is none, or a solver without weights is asked for."""
-    if weights is None:
-        return
-    from kfsr.errors import UsageError
-    from kfsr.weights import solver_network
-
-    if solver is not Solver.unrolled:
-        raise UsageError(f"--weights are for --solver unrolled, not for {solver}; leave one of them out")
-    solver_network(weights, device)

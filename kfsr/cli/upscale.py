@@ -61,6 +61,7 @@ def upscale(
     """
     if kernel_file is not None and kernel_method is not None:
         raise UsageError("--kernel gives the kernel, --kernel-method would find one; leave one of them out")
+    from kfsr import pipeline
     from kfsr.image import format_by_suffix
 
     keep = [path for path in (kernel_file, weights) if path is not None]
@@ -73,13 +74,19 @@ def upscale(
         output.refuse_terminal("a picture")
     console = Console(quiet)
     place = options.use_torch(device, threads)
-    options.check_weights(weights, solver, place)
+    method = None if kernel_method is None else str(kernel_method)
+    pipeline.check_solver(str(solver), weights, uncertainty, place)
+    if kernel_file is None:
+        pipeline.check_kernel_method(method, str(kernel_init), str(preset))
+    elif kernel_init is not options.KernelInit.spectral:
+        raise UsageError("--kernel gives the kernel, --kernel-init is for finding one; leave one of them out")
     with console.session():
         task = _Task(
-            call=_pipeline_call(
+            call=partial(
+                pipeline.upscale,
                 scale=scale,
                 kernel=_load_kernel(kernel_file, scale),
-                kernel_method=None if kernel_method is None else str(kernel_method),
+                kernel_method=method,
                 kernel_init=str(kernel_init),
                 solver=str(solver),
                 weights=weights,
@@ -126,12 +133,6 @@ class _Task:
         else:
             write_image(result.image, job.target, self.quality)
         return result
-
-
-def _pipeline_call(**settings: Any) -> Callable[[Any], Result]:
-    from kfsr.pipeline import upscale as pipeline_upscale
-
-    return partial(pipeline_upscale, **settings)
 
 
 def _upscaled_name(source: Path, scale: int) -> str:

@@ -12,6 +12,7 @@ numbers of C, so the estimate needs no correction afterwards.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,13 @@ from kfsr.spectrum import QUANTISATION, fold, mean_periodogram
 
 @dataclass(frozen=True)
 class SpectralFit:
-    """kernel: the estimate; residual: mean robust distance of the log spectra (0.1 is a perfect fit)."""
+    """kernel: the estimate; residual: mean robust distance of the log spectra (0.1 is a perfect fit); patches: how many
+    the finer spectrum is the mean of; noise: variance of the noise floor, [0, 1] units."""
 
     kernel: Kernel
     residual: float
+    patches: int
+    noise: float
 
 
 def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | None = None) -> SpectralFit:
@@ -65,7 +69,8 @@ def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | Non
         fits.append(minimize(distance, [half_log, 0.0, half_log], method="L-BFGS-B", bounds=bounds))
     best = min(fits, key=lambda fit: float(fit.fun))
     kernel = gaussian_kernel(_covariance(best.x), scale, default_size(scale))
-    return SpectralFit(Kernel(kernel.array, scale, "spectral"), float(best.fun))
+    patches = math.prod((side - scale * patch) // (scale * patch // 2) + 1 for side in luminance.shape)
+    return SpectralFit(Kernel(kernel.array, scale, "spectral"), float(best.fun), patches, noise)
 
 
 def _covariance(p: np.ndarray) -> np.ndarray:

@@ -95,7 +95,8 @@ def fit_gaussian(array: np.ndarray, scale: int) -> tuple[Kernel, float]:
 
     def unlike(p: np.ndarray) -> float:
         g = gaussian(p)
-        return -float((g * k).sum() / np.sqrt((g**2).sum())) / norm
+        # A Gaussian that falls between all samples correlates with nothing.
+        return -float((g * k).sum() / max(np.sqrt((g**2).sum()), 1e-30)) / norm
 
     # Standard deviations of 0.3 px and more: a narrower one falls between the samples.
     bounds = [(-1.2, 3.0), (-20.0, 20.0), (-1.2, 3.0)]

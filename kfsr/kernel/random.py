@@ -52,12 +52,26 @@ class Blur:
             k = k * self.ripple
         return Kernel(k / k.sum(), scale, self.kind)
 
-    def wrong(self, uncertainty: float, rng: np.random.Generator) -> Blur:
+    def as_gaussian(self, scale: int) -> Blur:
+        """The Gaussian of the same covariance, about the same centre: the best an estimate of that family can be."""
+        spread = 0.18 * scale**2 * np.eye(2)  # of the Gaussian that correlates best with bicubic's kernel
+        if self.kind != "bicubic":
+            apart = self.points - self.weights @ self.points
+            spread = self.covariance + (self.weights[:, None] * apart).T @ apart
+        return Blur("gaussian", covariance=spread, form=self.form, shift=self.shift, blur=self.blur)
+
+    def wrong(self, uncertainty: float, rng: np.random.Generator, scale: int) -> Blur:
         """The same kernel as an estimate might have it, off in everything in proportion to `uncertainty`.
 
         Standard deviations at uncertainty 1: size (trace of the covariance) 25 %, ratio of the axes 15 %, direction
-        10 degrees, position .35 px; blur of up to .7 px, and no trace of the ripple.
+        10 degrees, position .35 px; blur of up to .7 px, and no trace of the ripple. Up to half of the time, the
+        form is not known either, and the kernel is a Gaussian.
         """
+        if rng.random() < 0.5 * min(1.0, 2 * uncertainty):
+            return self.as_gaussian(scale)._off(uncertainty, rng)
+        return self._off(uncertainty, rng)
+
+    def _off(self, uncertainty: float, rng: np.random.Generator) -> Blur:
         size, stretch, turn, *shift = uncertainty * rng.standard_normal(5) * (0.125, 0.15, 0.17, 0.35, 0.35)
         axes = _turned(math.pi * rng.random())
         form = _turned(turn) @ axes @ np.diag(np.exp([size + stretch / 2, size - stretch / 2])) @ axes.T

@@ -118,8 +118,8 @@ class UnrolledNet(nn.Module):
         x_i = Prior(z_i, b_i, uncertainty)                                (prior step)
 
     a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
-    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 1 for one as wrong as it ever
-    was in training.
+    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for one as wrong as it ever
+    was in training (`kfsr.kernel.random`).
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:

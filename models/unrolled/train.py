@@ -26,7 +26,7 @@ from kfsr.patch.model import working_dtype
 from kfsr.solvers.data_step import circular_degrade
 from kfsr.solvers.unrolled import UnrolledNet
 
-SCALES = {1: 0.1, 2: 0.4, 3: 0.15, 4: 0.35}
+SCALES = {1: 0.08, 2: 0.42, 3: 0.1, 4: 0.4}
 CANVAS = {1: 25, 2: 24, 3: 25, 4: 32}
 PIXELS = 16 * 96**2  # high-resolution pixels in a batch
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -73,10 +73,10 @@ def degraded(
     """(low_res, kernel as it is told, sigma as it is told, uncertainty) for a batch of clean crops."""
     count, size = len(clean), CANVAS[scale]
     blurs = [random_blur(scale, size, rng) for _ in range(count)]
-    uncertainty = np.where(rng.random(count) < 0.35, 0.0, rng.random(count))
+    uncertainty = rng.choice([0.0, 1.0, 2.0], count, p=[0.35, 0.4, 0.25]) * rng.random(count)
     true, told = (
         torch.from_numpy(np.stack([blur.sample(scale, size).array for blur in some])).float()[:, None]
-        for some in (blurs, [blur.wrong(u, rng) for blur, u in zip(blurs, uncertainty.tolist(), strict=True)])
+        for some in (blurs, [blur.wrong(u, rng, scale) for blur, u in zip(blurs, uncertainty.tolist(), strict=True)])
     )
     exact = circular_degrade(clean, true, scale)
     noise = np.where(rng.random(count) < 0.5, 0.0, rng.random(count) * 10 / 127.5)
@@ -155,7 +155,7 @@ def main() -> None:
                 loss = (error + 1e-5).log().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5 if not denoising else 1.0)
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 3.0 if not denoising else 1.0)
         optimiser.step()
         decay = min(0.998, (part + 1) / (part + 10))
         with torch.no_grad():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kfsr.kernel import bicubic_kernel, gaussian_kernel
+from kfsr.kernel import bicubic_kernel, compare_kernels, gaussian_kernel
 from kfsr.kernel.random import KINDS, Blur, random_blur
 
 CANVAS = {1: 25, 2: 24, 3: 25, 4: 32}
@@ -51,7 +51,7 @@ def test_samples_are_those_of_the_plain_families():
 def test_nothing_is_wrong_at_no_uncertainty(kind):
     rng = np.random.default_rng(3)
     blur = random_blur(3, 25, rng, kind)
-    np.testing.assert_allclose(blur.wrong(0.0, rng).sample(3, 25).array, blur.sample(3, 25).array, atol=1e-12)
+    np.testing.assert_allclose(blur.wrong(0.0, rng, 3).sample(3, 25).array, blur.sample(3, 25).array, atol=1e-12)
 
 
 def test_a_turned_kernel_is_the_kernel_turned():
@@ -65,7 +65,7 @@ def test_a_turned_kernel_is_the_kernel_turned():
 def test_errors_are_in_proportion_to_the_uncertainty(uncertainty):
     rng = np.random.default_rng(5)
     blur = Blur("gaussian", covariance=np.eye(2) * 4.0)
-    wrong = [blur.wrong(uncertainty, rng).sample(2, 24) for _ in range(400)]
+    wrong = [blur.wrong(uncertainty, rng, 2).sample(2, 24) for _ in range(400)]
     size = np.std([np.log(k.trace / 8.0) for k in wrong])
     place = np.std([k.centre for k in wrong])
     # Stretching one way and not the other makes the trace larger, hence the width.
@@ -76,3 +76,13 @@ def test_errors_are_in_proportion_to_the_uncertainty(uncertainty):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="magic"):
         random_blur(2, 24, np.random.default_rng(0), "magic")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_gaussian_is_the_one_that_explains_it_best(kind):
+    rng = np.random.default_rng(6)
+    blur = random_blur(4, 32, rng, kind)
+    kernel, gaussian = blur.sample(4, 32), blur.as_gaussian(4).sample(4, 32)
+    if kind != "bicubic":
+        np.testing.assert_allclose(gaussian.covariance, kernel.covariance, atol=0.15 * kernel.trace)
+    assert compare_kernels(gaussian, kernel).ncc > 0.5
