@@ -14,19 +14,18 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError
+from kfsr.inputs import STREAM, Source
 
 T = TypeVar("T")
-
-STREAM = "-"
-"""How the command line spells standard input and standard output."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes; None stands for standard input or standard output."""
+    """One input and where its output goes; None stands for standard input or standard output. under: as in `Source`."""
 
     source: Path | None
     target: Path | None
+    under: Path | None = None
 
     @property
     def source_name(self) -> str:
@@ -53,7 +52,7 @@ class Outcome(Generic[T]):
 
 
 def plan(
-    inputs: Sequence[str],
+    inputs: Sequence[str | Source],
     output: str | None,
     rename: Callable[[Path], str],
     *,
@@ -62,9 +61,11 @@ def plan(
 ) -> list[Job]:
     """One job per input, in the inputs' order, with every name settled and checked.
 
+    inputs: names of files, "-" for standard input, or sources that `kfsr.inputs.find` found. Of what was found in a
+    folder, earlier results are left out: what lies in the output folder, or where another input's result goes.
     output: None puts each result beside its input, and standard input's on standard output; "-" is standard
-    output; a folder (it exists, ends in a slash, or there are several inputs) takes one file per input and
-    is created; anything else is the file to write.
+    output; a folder (it exists, ends in a slash, or there are several inputs) takes one file per input, in the
+    sub-folder that it was found in, and is created; anything else is the file to write.
     rename: from an input's path to its output's file name.
     check_name: called with each output's path; raises when no such file can be written.
     keep: further files of this call that no result may take the place of, such as a kernel that is read.
@@ -73,21 +74,27 @@ def plan(
     that would overwrite an input, several results for one file; OutputError when the place to write is not
     there. Missing inputs are left for `run` to report, so that the others get done.
     """
-    sources = [None if name == STREAM else Path(name) for name in inputs]
+    sources = [_source(name) for name in inputs]
     _refuse_impossible(sources, output)
-    as_folder = output is not None and output != STREAM and _means_folder(output, len(sources))
+    several = len(sources) > 1 or any(source.under is not None for source in sources)
+    as_folder = output is not None and output != STREAM and _means_folder(output, several)
     jobs = []
     for source in sources:
-        if output == STREAM or (output is None and source is None):
+        path = source.path
+        if output == STREAM or (output is None and path is None):
             target = None
-        elif output is None and source is not None:
-            target = source.with_name(rename(source))
+        elif output is None and path is not None:
+            target = path.with_name(rename(path))
         elif as_folder:
-            target = Path(str(output)) / rename(source or Path("stdin.png"))
+            target = Path(str(output)) / (source.under or "") / rename(path or Path("stdin.png"))
         else:
             target = Path(str(output))
-        jobs.append(Job(source, target))
-    _check_targets(jobs, [path for path in sources if path is not None], list(keep), check_name)
+        if not (as_folder and _is_among_results(source, Path(str(output)))):
+            jobs.append(Job(path, target, source.under))
+    jobs = _without_results(jobs)
+    if not jobs:
+        raise InputError(f"{output}: all pictures there are results; name the folder of the originals")
+    _check_targets(jobs, [job.source for job in jobs if job.source is not None], list(keep), check_name)
     # Beside a missing input there may be no folder either; that is the input's failure, not the call's.
     wanted = (job for job in jobs if output is not None or (job.source is not None and job.source.exists()))
     _prepare_folders({job.target.parent for job in wanted if job.target is not None}, create=as_folder)
@@ -136,27 +143,54 @@ def known_error(error: Exception) -> Exception:
     return known.with_traceback(error.__traceback__)
 
 
-def _refuse_impossible(sources: Sequence[Path | None], output: str | None) -> None:
-    if sources.count(None) > 1:
+def _source(name: str | Source) -> Source:
+    if isinstance(name, Source):
+        return name
+    return Source(None if name == STREAM else Path(name))
+
+
+def _refuse_impossible(sources: Sequence[Source], output: str | None) -> None:
+    if sum(source.path is None for source in sources) > 1:
         raise UsageError("standard input ('-') can be given only once")
     if output == STREAM and len(sources) > 1:
         raise UsageError("several inputs cannot all go to standard output; give a folder with -o")
     for source in sources:
-        if source is not None and source.is_dir():
-            raise UsageError(f"{source} is a folder; name its pictures, for example: {source}/*.png")
+        if source.path is not None and source.path.is_dir():
+            raise UsageError(f"{source.path} is a folder; name one picture")
 
 
-def _means_folder(output: str, inputs: int) -> bool:
+def _means_folder(output: str, several: bool) -> bool:
     path = Path(output)
     if path.is_dir() or output.endswith((os.sep, "/")):
         return True
-    if inputs > 1:
+    if several:
         if path.exists() or path.suffix:
             raise UsageError(f"several inputs need a folder to go to; {output} is one file (write {output}/)")
         return True
     if not path.suffix:
         raise UsageError(f"{output} has no ending that says its format; for a folder write {output}/")
     return False
+
+
+def _is_among_results(source: Source, folder: Path) -> bool:
+    """Whether a file was found in a folder of results that lies inside the folder that was looked into."""
+    if source.path is None or source.under is None:
+        return False
+    root = source.path.parent.joinpath(*[".."] * len(source.under.parts))
+    inside, results, path = (Path(os.path.realpath(p)) for p in (root, folder, source.path))
+    return results != inside and results.is_relative_to(inside) and path.is_relative_to(results)
+
+
+def _without_results(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs but for those whose source was found where another one's result goes."""
+    targets = {os.path.realpath(job.target): job for job in jobs if job.target is not None}
+
+    def is_result(job: Job) -> bool:
+        if job.under is None or job.source is None:
+            return False
+        return targets.get(os.path.realpath(job.source), job) is not job
+
+    return [job for job in jobs if not is_result(job)]
 
 
 def _check_targets(

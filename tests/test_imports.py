@@ -15,7 +15,7 @@ PACKAGE = Path(kfsr.__file__).parent
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
     {"errors", "progress"},
-    {"settings"},
+    {"settings", "inputs", "manifest"},
     {"image"},
     {"kernel", "metrics"},
     {"degradation", "noise", "spectrum"},

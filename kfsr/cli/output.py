@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfsr.errors import OutputError, UsageError
+from kfsr.inputs import STREAM, Source, find, read_list
 
 if TYPE_CHECKING:
     from kfsr.image import Image
@@ -38,9 +39,25 @@ def read_picture(source: Path | None) -> Image:
 
     if source is not None:
         return read_image(source)
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("'-' reads a picture from standard input, but nothing is piped in")
-    return read_image(sys.stdin.buffer.read(), "standard input")
+    return read_image(_piped("a picture"), "standard input")
+
+
+def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> list[Source]:
+    """The pictures that the command line names, those of `--files-from` included (- is standard input).
+
+    Raises UsageError when there is none, InputError for a folder without pictures or a list that cannot be read.
+    """
+    from kfsr.image import supported_formats
+
+    if list_file == STREAM and STREAM in names:
+        raise UsageError("'-' cannot be a picture and the list of --files-from at once")
+    if list_file is not None:
+        about = "standard input" if list_file == STREAM else list_file
+        data = _piped("a list") if list_file == STREAM else Path(list_file).read_bytes()
+        names = [*names, *read_list(data, about)]
+    if not names:
+        raise UsageError("no INPUT: name pictures or folders, or a list of them with --files-from")
+    return find(names, [suffix for one in supported_formats().values() for suffix in one], recursive)
 
 
 def write_text(text: str) -> None:
@@ -54,6 +71,12 @@ def write_text(text: str) -> None:
 def write_record(record: dict[str, Any]) -> None:
     """One JSON object on one line, at once. What JSON cannot say (NaN, infinity) is null."""
     write_text(json.dumps(_plain(record), allow_nan=False))
+
+
+def _piped(what: str) -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(f"'-' reads {what} from standard input, but nothing is piped in")
+    return sys.stdin.buffer.read()
 
 
 def footer(seconds: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,17 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch
-from kfsr.batch import STREAM, Job, Outcome
+from kfsr import batch, manifest
+from kfsr.batch import Job, Outcome
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.kernel import check_kernel_name, kernel_name
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
+from kfsr.inputs import STREAM, Source
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result
+
+NAME = "{stem}_x{scale}{ext}"
 
 TRUSTED = "trusted"
 """The gate's verdict on a result that is what was asked for; any other one is told to the user."""
@@ -28,9 +32,28 @@ TRUSTED = "trusted"
 
 @guarded
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures; - is standard input.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...", help="Pictures, folders of them, or - for standard input.", show_default=False
+        ),
+    ] = None,
     scale: options.ScaleOption = 2,
     output_path: options.OutputOption = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders' sub-folders too.")] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from",
+            metavar="FILE",
+            help="Also take the inputs listed here, one a line or NUL-separated; - is stdin.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")] = NAME,
+    skip_existing: Annotated[
+        bool,
+        typer.Option("--skip-existing", help="Leave out what an earlier run has finished with the same settings."),
+    ] = False,
     kernel_method: options.KernelMethodOption = None,
     kernel_file: Annotated[
         Path | None,
@@ -56,8 +79,9 @@ def upscale(
 ) -> int:
     """Upscale pictures by 2, 3 or 4.
 
-    The result is PHOTO_x2.png beside PHOTO.png, in the same format, or what -o says. A result that exists is
-    replaced, but an input never is. On standard output the picture is a PNG.
+    The result is PHOTO_x2.png beside PHOTO.png, in the same format, or what -o says; an output folder mirrors the
+    sub-folders of an input folder. A result that exists is replaced, but an input never is, and earlier results
+    that lie among the inputs are left out. On standard output the picture is a PNG.
     """
     if kernel_file is not None and kernel_method is not None:
         raise UsageError("--kernel gives the kernel, --kernel-method would find one; leave one of them out")
@@ -65,8 +89,9 @@ def upscale(
     from kfsr.image import format_by_suffix
 
     keep = [path for path in (kernel_file, weights) if path is not None]
-    rename = partial(_upscaled_name, scale=scale)
-    jobs = batch.plan(inputs, output_path, rename, check_name=format_by_suffix, keep=keep)
+    rename = partial(_upscaled_name, template=name, scale=scale)
+    sources = output.find_inputs(inputs or [], files_from, recursive)
+    jobs = batch.plan(sources, output_path, rename, check_name=format_by_suffix, keep=keep)
     kernel_paths = _plan_kernels(jobs, save_kernel, keep)
     if any(job.target is None for job in jobs):
         if as_json:
@@ -80,27 +105,35 @@ def upscale(
         pipeline.check_kernel_method(method, str(kernel_init), str(preset))
     elif kernel_init is not options.KernelInit.spectral:
         raise UsageError("--kernel gives the kernel, --kernel-init is for finding one; leave one of them out")
+    choices: dict[str, Any] = {
+        "scale": scale,
+        "kernel_method": method,
+        "kernel_init": str(kernel_init),
+        "solver": str(solver),
+        "uncertainty": uncertainty,
+        "preset": str(preset),
+        "seed": seed,
+    }
     with console.session():
+        kernel = _load_kernel(kernel_file, scale)
+        settings = _digest_of({**choices, "quality": quality}, [kernel_file, weights])
         task = _Task(
             call=partial(
                 pipeline.upscale,
-                scale=scale,
-                kernel=_load_kernel(kernel_file, scale),
-                kernel_method=method,
-                kernel_init=str(kernel_init),
-                solver=str(solver),
+                **choices,
+                kernel=kernel,
                 weights=weights,
-                uncertainty=uncertainty,
-                preset=str(preset),
-                seed=seed,
                 device=place,
                 progress=console.progress,
             ),
             kernel_paths=kernel_paths,
             quality=quality,
             console=console,
+            settings=settings if skip_existing or len(jobs) > 1 else None,
+            skip=skip_existing,
         )
         errors: list[Exception | None] = []
+        skipped = 0
         for outcome in batch.run(jobs, task):
             console.close()
             console.subject = ""
@@ -108,39 +141,69 @@ def upscale(
             if as_json:
                 output.write_record(_record(outcome, kernel_file, kernel_paths.get(outcome.job)))
             errors.append(outcome.error)
+            skipped += outcome.error is None and outcome.value is None
+    if len(jobs) > 1:
+        failed = len(errors) - errors.count(None)
+        counts = {"done": len(errors) - failed - skipped, "skipped": skipped, "failed": failed}
+        console.note(", ".join(f"{count} {what}" for what, count in counts.items()))
+        if as_json:
+            output.write_record({"summary": counts})
     return conclude_run(errors)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """The work on one picture: read, upscale, write."""
+    """The work on one picture: read, upscale, write. settings: digest of what it is made with, for the list of finished
+    pictures; None keeps no list. skip: leave out what that list holds; the result is then None."""
 
     call: Callable[[Any], Result]
     kernel_paths: dict[Job, Path]
     quality: int
     console: Console
+    settings: str | None
+    skip: bool
 
-    def __call__(self, job: Job) -> Result:
+    def __call__(self, job: Job) -> Result | None:
         from kfsr.image import encode_image, write_image
         from kfsr.kernel import save_kernel
 
         self.console.subject = job.source_name
+        if self.skip and self._is_finished(job):
+            return None
         result = self.call(output.read_picture(job.source))
         if job in self.kernel_paths:
             save_kernel(result.kernel, self.kernel_paths[job])
         if job.target is None:
             output.write_data(encode_image(result.image, "PNG"))
         else:
-            write_image(result.image, job.target, self.quality)
+            write_image(result.image, job.target, self.quality, partial(self._record, job))
         return result
 
+    def _is_finished(self, job: Job) -> bool:
+        if job.source is None or job.target is None or self.settings is None:
+            return False
+        kernel = self.kernel_paths.get(job)
+        if not (job.source.is_file() and job.target.is_file() and (kernel is None or kernel.is_file())):
+            return False
+        return manifest.is_finished(job.target, job.source.read_bytes(), self.settings)
 
-def _upscaled_name(source: Path, scale: int) -> str:
+    def _record(self, job: Job, data: bytes) -> None:
+        if self.settings is not None and job.source is not None and job.target is not None:
+            manifest.record(job.target, data, job.source.read_bytes(), self.settings)
+
+
+def _upscaled_name(source: Path, template: str, scale: int) -> str:
     from kfsr.image import supported_formats
 
     known = {suffix for suffixes in supported_formats().values() for suffix in suffixes}
-    suffix = source.suffix if source.suffix.lower() in known else ".png"
-    return f"{source.stem}_x{scale}{suffix}"
+    ext = source.suffix if source.suffix.lower() in known else ".png"
+    try:
+        name = template.format(stem=source.stem, ext=ext, scale=scale)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise UsageError(f"--name {template}: only {{stem}}, {{scale}} and {{ext}} are filled in") from error
+    if Path(name).name != name:
+        raise UsageError(f"--name {template}: a name and not a path; the folder is for -o")
+    return name
 
 
 def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path]) -> dict[Job, Path]:
@@ -149,9 +212,17 @@ def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path]) -> dict[
     if place == STREAM:
         raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
     keep = [*keep, *(job.target for job in jobs if job.target is not None)]
-    sources = [STREAM if job.source is None else str(job.source) for job in jobs]
+    sources = [Source(job.source, job.under) for job in jobs]
     plan = batch.plan(sources, place, kernel_name, check_name=check_kernel_name, keep=keep)
     return {job: one.target for job, one in zip(jobs, plan, strict=True) if one.target is not None}
+
+
+def _digest_of(choices: dict[str, Any], files: list[Path | None]) -> str:
+    """Digest of all that decides what a picture becomes: the options, the files given, this version."""
+    import kfsr
+
+    contents = [None if path is None else manifest.digest(path.read_bytes()) for path in files]
+    return manifest.digest(json.dumps([kfsr.__version__, choices, contents], sort_keys=True).encode())[:16]
 
 
 def _load_kernel(path: Path | None, scale: int) -> Kernel | None:
@@ -162,11 +233,12 @@ def _load_kernel(path: Path | None, scale: int) -> Kernel | None:
     return load_kernel(path, scale)
 
 
-def _tell(outcome: Outcome[Result], console: Console) -> None:
+def _tell(outcome: Outcome[Result | None], console: Console) -> None:
     if outcome.error is not None:
         print_failure(outcome.error, outcome.job.source_name)
         return
     if outcome.value is None:
+        console.note(f"{outcome.job.source_name}: skipped, {outcome.job.target_name} is finished")
         return
     gate = outcome.value.report.as_dict()["gate"]
     if gate["verdict"] != TRUSTED:
@@ -179,12 +251,12 @@ def _tell(outcome: Outcome[Result], console: Console) -> None:
     console.note(line)
 
 
-def _record(outcome: Outcome[Result], kernel_file: Path | None, saved_kernel: Path | None) -> dict[str, Any]:
+def _record(outcome: Outcome[Result | None], kernel_file: Path | None, saved_kernel: Path | None) -> dict[str, Any]:
     """The report of one picture: done or failed, with what was measured on the way."""
     record: dict[str, Any] = {
         "input": outcome.job.source_name,
         "output": outcome.job.target_name,
-        "status": "done" if outcome.error is None else "failed",
+        "status": "failed" if outcome.error is not None else "done" if outcome.value is not None else "skipped",
     }
     if outcome.error is not None:
         record["error"] = describe(outcome.error)

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,22 @@ _ENCODE_ERRORS = (
 )
 
 
-def write_image(image: Image, path: str | os.PathLike[str], quality: int = 95) -> None:
+def write_image(
+    image: Image,
+    path: str | os.PathLike[str],
+    quality: int = 95,
+    announce: Callable[[bytes], None] | None = None,
+) -> None:
     """Write `image` to `path` in the format of its ending, whole or not at all.
 
-    The bytes are those of `encode_image`. An existing file is replaced and keeps its permissions. Raises
-    UsageError for an unknown ending, OutputError naming `path` when it cannot be written; then, as after
-    Ctrl-C, the previous file is untouched and nothing is left beside it.
+    The bytes are those of `encode_image`; `announce` is called with them before anything is written. An existing
+    file is replaced and keeps its permissions. Raises UsageError for an unknown ending, OutputError naming `path`
+    when it cannot be written; then, as after Ctrl-C, the previous file is untouched and nothing is left beside it.
     """
     path = Path(path)
     data = _encode(image, format_by_suffix(path), quality, f"{path}: ")
+    if announce is not None:
+        announce(data)
     write_bytes(path, data)
 
 

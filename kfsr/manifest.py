@@ -1,0 +1,73 @@
+"""What a run has finished, written down beside the results, so that it can go on after it was stopped.
+
+One line of JSON per result in `.kfsr.ndjson` in the folder of the results: its name, and SHA-256 of its bytes, of the
+input's bytes and of the settings. The line is written before the result gets its name: whenever the program is
+stopped, a result that fits its line is whole, and one that does not is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from kfsr.errors import OutputError
+
+NAME = ".kfsr.ndjson"
+
+Entry = tuple[str, str, str]
+"""Digests of a result, of its input and of the settings that made it."""
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_finished(target: Path, source: bytes, settings: str) -> bool:
+    """Whether `target` is, byte for byte, what a run with these settings made of `source`."""
+    entry = _entries(target.parent / NAME).get(target.name)
+    if entry is None or entry[1:] != (digest(source), settings):
+        return False
+    try:
+        return digest(target.read_bytes()) == entry[0]
+    except OSError:
+        return False
+
+
+def record(target: Path, result: bytes, source: bytes, settings: str) -> None:
+    """Write down that `target` is about to hold `result`. Raises OutputError when the list cannot be written.
+
+    One write at the end of the file: runs that share a folder do not mix their lines.
+    """
+    values = {"file": target.name, "sha256": digest(result), "input_sha256": digest(source), "settings": settings}
+    path = target.parent / NAME
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            # A line that a killed run left half written ends here.
+            os.write(descriptor, f"\n{json.dumps(values)}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutputError(f"{path}: the list of finished pictures cannot be written ({error.strerror})") from error
+
+
+@lru_cache(maxsize=64)
+def _entries(path: Path) -> dict[str, Entry]:
+    """The last entry of each file, as they were when the run began to look into the folder."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return {}
+    entries: dict[str, Entry] = {}
+    for line in lines:
+        try:
+            one = json.loads(line)
+            entries[one["file"]] = (one["sha256"], one["input_sha256"], one["settings"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return entries
