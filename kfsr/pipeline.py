@@ -285,7 +285,8 @@ class _Work:
                 return unrolled.solve(low_res, k, scale, net, sigma, uncertainty)
 
             def averaged(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
-                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty, self.preset.unrolled.turns)
+                cfg = self.preset.unrolled
+                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty, cfg.turns, cfg.tile // scale)
 
             return trained, averaged
         fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)

@@ -110,10 +110,12 @@ class UnfoldingSettings:
 
 @dataclass(frozen=True)
 class UnrolledSettings:
-    """turns: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty and
+    """turns: symmetries of the square that the result is averaged over. tile: side in high-resolution pixels of the
+    pieces that a larger picture is solved in: two gigabytes. gate: tells the network of more uncertainty and
     not of more noise, which it would smooth away."""
 
     turns: int = 2
+    tile: int = 1024
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
             overshoot_ratios=(1.45, 1.4, 1.2),

@@ -8,6 +8,7 @@ uncertain the kernel is, and was trained with kernels that were wrong by that mu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -21,20 +22,55 @@ from kfsr.solvers.data_step import DataStep, border, padded
 
 WIDTHS = (48, 64, 64)
 ITERATIONS = 5
+BLOCK = 8
+"""Tiles begin at multiples of this, so that the blocks of pixels that the network works on fall as in the whole."""
+HALO = 32
+"""Low-resolution pixels around a tile that are solved with it and thrown away: then tiles differ from the whole by a
+third of a grey level, and by a few at the picture's own border, whose extension differs."""
+
 SIGMA_FLOOR = 1.0 / 255
 """Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
 
 
 @torch.no_grad()
 def solve(
-    low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float, turns: int = 1
+    low_res: Tensor,
+    kernel: Tensor,
+    scale: int,
+    net: nn.Module,
+    sigma: float,
+    uncertainty: float,
+    turns: int = 1,
+    tile: int | None = None,
 ) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
 
     kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them.
-    turns: over how many of the square's 8 symmetries the result is averaged. The picture is extended so that the
-    wrap-around of the data step stays outside.
+    turns: over how many of the square's 8 symmetries the result is averaged. tile: side in low-resolution pixels of
+    the pieces that a larger picture is solved in, which bounds the memory; None solves it whole.
     """
+    h, w = low_res.shape[-2:]
+    out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
+    for rows, inner_rows, out_rows in _pieces(h, tile or h, scale):
+        for cols, inner_cols, out_cols in _pieces(w, tile or w, scale):
+            x = _solve_piece(low_res[..., rows, cols], kernel, scale, net, sigma, uncertainty, turns)
+            out[..., out_rows, out_cols] = x[..., inner_rows, inner_cols]
+    return out
+
+
+def _pieces(size: int, tile: int, scale: int) -> Iterator[tuple[slice, slice, slice]]:
+    """The pieces along one axis: where each lies with its halo, which part of its result counts, and for what."""
+    step = math.ceil(size / math.ceil(size / tile) / BLOCK) * BLOCK
+    for start in range(0, size, step):
+        first, stop = max(0, start - HALO), min(size, start + step)
+        inner = slice((start - first) * scale, (stop - first) * scale)
+        yield slice(first, min(size, stop + HALO)), inner, slice(start * scale, stop * scale)
+
+
+def _solve_piece(
+    low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float, turns: int
+) -> Tensor:
+    # Extended so that the wrap-around of the data step stays outside.
     margin = border(kernel.shape[-1], scale)
     y = padded(low_res.expand(-1, 3, -1, -1), margin)
     dtype = working_dtype(y.device)

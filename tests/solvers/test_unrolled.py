@@ -46,6 +46,17 @@ def test_a_gray_picture_is_one_of_three_equal_channels():
     torch.testing.assert_close(gray, colour.mean(1, keepdim=True))
 
 
+@pytest.mark.parametrize(("size", "tile"), [((150, 97), 64), ((96, 96), 32), ((70, 9), 8)], ids=str)
+def test_tiles_make_the_same_picture(scene, size, tile):
+    """But for the outermost pixels, whose surroundings are made up, and for what bfloat16 rounds."""
+    y, kernel = scene.low_res[..., : size[0], : size[1]], kernel_of(SLANTED)
+    whole, tiled = (unrolled.solve(y, kernel, 2, bundled(), 0.003, 0.1, tile=t) for t in (None, tile))
+    assert tiled.shape == whole.shape
+    inner = ((whole - tiled).abs() * 127.5)[..., 8:-8, 8:-8]
+    assert inner.mean() < 0.25
+    assert inner.max() < 4
+
+
 def test_pictures_of_a_batch_do_not_see_each_other():
     net, y = fresh(), noise(2, 3, 12, 12)
     kernels = torch.stack([kernel_of(SLANTED), kernel_of(MIRRORED)])[:, None]
