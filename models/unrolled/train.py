@@ -68,12 +68,12 @@ def compressed(picture: Tensor, quality: int) -> Tensor:
 
 
 def degraded(
-    clean: Tensor, scale: int, rng: np.random.Generator, generator: torch.Generator
+    clean: Tensor, scale: int, rng: np.random.Generator, generator: torch.Generator, worst: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(low_res, kernel as it is told, sigma as it is told, uncertainty) for a batch of clean crops."""
+    """(low_res, kernel as it is told, sigma as it is told, uncertainty up to `worst`) for a batch of clean crops."""
     count, size = len(clean), CANVAS[scale]
     blurs = [random_blur(scale, size, rng) for _ in range(count)]
-    uncertainty = rng.choice([0.0, 1.0, 2.0], count, p=[0.35, 0.4, 0.25]) * rng.random(count)
+    uncertainty = worst * rng.choice([0.0, 0.5, 1.0], count, p=[0.35, 0.4, 0.25]) * rng.random(count)
     true, told = (
         torch.from_numpy(np.stack([blur.sample(scale, size).array for blur in some])).float()[:, None]
         for some in (blurs, [blur.wrong(u, rng, scale) for blur, u in zip(blurs, uncertainty.tolist(), strict=True)])
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3700)
     parser.add_argument("--denoise-rate", type=float, default=1.5e-3)
     parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--worst", type=float, default=2.0, help="largest uncertainty; 0 never tells a wrong kernel")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
@@ -147,7 +148,7 @@ def main() -> None:
                 scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
                 crop = 128 if scale == 4 else 96
                 clean = photographs.draw(PIXELS // crop**2, crop, rng)
-                data = degraded(clean, scale, rng, generator)
+                data = degraded(clean, scale, rng, generator, args.worst)
                 low_res, kernel, sigma, uncertainty = (t.to(device) for t in data)
                 guess = net(low_res, kernel, scale, sigma, uncertainty)
                 # Decibels: the sharp and clean cases, whose errors are small, count as much as the others.
