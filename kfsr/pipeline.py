@@ -225,7 +225,7 @@ class _Work:
             _, spread = self.judged_kernel
         except InputError:  # the estimate is from a larger picture
             return gate.estimated_uncertainty
-        return min(WORST, max(gate.estimated_uncertainty, self.preset.size.doubt * spread))
+        return min(WORST, max(gate.estimated_uncertainty, self.preset.size.doubt * spread**2))
 
     def estimate(self, method: str, init: str) -> Kernel:
         if method == "bicubic":

@@ -22,11 +22,11 @@ class SpectralSettings:
 @dataclass(frozen=True)
 class SizeSettings:
     """trusted_spread: of log size, well under which the spectral fit is taken at its word. caution: by how many spreads
-    log size is lowered well above it. doubt: uncertainty that the solver is told, per spread."""
+    log size is lowered well above it. doubt: uncertainty that the solver is told, per spread squared."""
 
     trusted_spread: float = 0.3
     caution: float = 0.8
-    doubt: float = 2.0
+    doubt: float = 4.5
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class GateSettings:
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
-    given_uncertainty: float = 0.1
-    estimated_uncertainty: float = 0.4
+    given_uncertainty: float = 0.05
+    estimated_uncertainty: float = 0.15
     overshoot_ratios: tuple[float, float, float] = (1.4, 1.4, 1.4)
     overshoot_floor: float = 1.0
     steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
