@@ -82,7 +82,7 @@ UncertaintyOption = Annotated[
         metavar="U",
         min=0,
         max=2,
-        show_default="0.1 for a given kernel, for an estimate 0.4 and more",
+        show_default="0.05 for a given kernel, for an estimate 0.15 and more",
         help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
     ),
 ]
