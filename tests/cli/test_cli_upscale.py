@@ -24,7 +24,15 @@ def test_the_result_lies_beside_the_input_in_its_format(photos):
     done = kfsr_run(photos, "upscale", "face.png", "cat.jpg", "gray.png", "-s", "3", *QUICK).ok()
     assert done.stdout == b""
     names = {path.name for path in photos.iterdir()}
-    assert names == {"face.png", "cat.jpg", "gray.png", "face_x3.png", "cat_x3.jpg", "gray_x3.png"}
+    assert names == {
+        ".kfsr.ndjson",
+        "face.png",
+        "cat.jpg",
+        "gray.png",
+        "face_x3.png",
+        "cat_x3.jpg",
+        "gray_x3.png",
+    }
     for name, kind, mode, size in (
         ("face_x3.png", "PNG", "RGB", (240, 192)),
         ("cat_x3.jpg", "JPEG", "RGB", (270, 210)),
@@ -32,7 +40,9 @@ def test_the_result_lies_beside_the_input_in_its_format(photos):
     ):
         image = opened(photos / name)
         assert (image.format, image.mode, image.size) == (kind, mode, size)
-    assert [line.split(" -> ")[0] for line in done.stderr.splitlines()] == ["face.png", "cat.jpg", "gray.png"]
+    *lines, summary = done.stderr.splitlines()
+    assert [line.split(" -> ")[0] for line in lines] == ["face.png", "cat.jpg", "gray.png"]
+    assert summary == "3 done, 0 skipped, 0 failed"
 
 
 def test_the_result_shows_what_the_input_shows(photos):
@@ -58,11 +68,13 @@ def test_one_bad_file_does_not_stop_the_rest(photos):
     args = ("upscale", "face.png", "bad.png", "missing.png", "cat.jpg", "-o", "out", "--json", *QUICK)
     done = kfsr_run(photos, *args)
     assert done.status == 3
-    assert sorted(path.name for path in (photos / "out").iterdir()) == ["cat_x2.jpg", "face_x2.png"]
+    names = sorted(path.name for path in (photos / "out").iterdir())
+    assert names == [".kfsr.ndjson", "cat_x2.jpg", "face_x2.png"]
     errors = [line for line in done.stderr.splitlines() if line.startswith("kfsr: error: ")]
     assert [line.split(":")[2].strip() for line in errors] == ["bad.png", "missing.png"]
-    records = [json.loads(line) for line in done.stdout.splitlines()]
+    *records, last = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["status"] for one in records] == ["done", "failed", "failed", "done"]
+    assert {last["summary"][key] for key in ("done", "failed")} == {2}
     assert records[2]["input"] == "missing.png"
     assert "no such file" in records[2]["error"]
 
