@@ -21,7 +21,7 @@ from kfsr.errors import InputError, UsageError
 from kfsr.estimators import ikl, size, spectral
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
-from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel
+from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, half_kernel
 from kfsr.noise import compression_level, noise_variance
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
@@ -301,6 +301,10 @@ class _Work:
 
         def learn(low_res: Tensor, k: Tensor, sigma: float, _: float) -> Tensor:
             cfg, random = self.preset.zssr, self.generator(4)
+            half = half_kernel(k.cpu().numpy()) if scale == 4 else None
+            if half is not None:
+                h = _tensor(half, self.device)
+                return zssr.solve_in_two(low_res, h, prior, fathers, cfg, sigma, random, progress=self.progress)
             return zssr.solve(low_res, k, scale, prior, fathers, cfg, sigma, random, progress=self.progress)
 
         return unfold, learn

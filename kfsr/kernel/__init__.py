@@ -12,7 +12,7 @@ from kfsr.kernel.conventions import (
     to_usrnet,
 )
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
-from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, resize_kernel
+from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, half_kernel, resize_kernel
 from kfsr.kernel.plot import plot_kernel
 from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
 
@@ -31,6 +31,7 @@ __all__ = [
     "from_true_convolution",
     "from_usrnet",
     "gaussian_kernel",
+    "half_kernel",
     "kernel_bytes",
     "load_kernel",
     "plot_kernel",

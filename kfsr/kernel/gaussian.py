@@ -79,6 +79,20 @@ def own_blur_factor(scale: int) -> float:
     return 1 - 1 / scale**2
 
 
+def half_kernel(array: np.ndarray) -> Kernel | None:
+    """The x2 kernel that, applied twice, downscales by 4 as the canonical (K, K) array does; None where none is near.
+
+    For a Gaussian of covariance C it is one of C/5: the second application acts on pixels twice as large, and
+    C/5 + 2^2 C/5 = C (KernelGAN, sec. 3.2, read backwards).
+    """
+    fit, likeness = fit_gaussian(array, 4)
+    covariance = fit.covariance / 5
+    # Even kernels have no variance under that of the 2-pixel box, a quarter.
+    if likeness < 0.95 or np.linalg.eigvalsh(covariance)[0] < 0.25:
+        return None
+    return gaussian_kernel(covariance, 2)
+
+
 def fit_gaussian(array: np.ndarray, scale: int) -> tuple[Kernel, float]:
     """The centred Gaussian that correlates best with a canonical (K, K) array, and that correlation.
 

@@ -49,6 +49,26 @@ def solve(
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
 
 
+def solve_in_two(
+    low_res: Tensor,
+    half: Tensor,
+    prior: PatchModel,
+    fathers: CropSampler,
+    settings: ZssrSettings,
+    sigma: float,
+    generator: torch.Generator,
+    *,
+    progress: Progress = silent,
+) -> Tensor:
+    """As `solve` for scale 4, in two steps of 2: `half` is the kernel of either (`kfsr.kernel.half_kernel`).
+
+    The second step learns from the first one's result, whose sons still hold as many pixels as `low_res`.
+    """
+    middle = solve(low_res, half, 2, prior, fathers, settings, sigma, generator, progress=progress)
+    large = CropSampler([middle.clamp(-1, 1)], turn=True)
+    return solve(middle, half, 2, prior, large, settings, sigma, generator, progress=progress)
+
+
 def _train(
     kernel: Tensor,
     scale: int,

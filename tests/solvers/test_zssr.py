@@ -4,6 +4,7 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of, untrained
 
+from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.patch.crops import CropSampler
 from kfsr.settings import ZssrSettings
 from kfsr.solvers import zssr
@@ -57,3 +58,25 @@ def test_the_seed_decides_and_the_prior_is_left_alone(scene):
     assert not torch.equal(first, other)
     after = scene.prior.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_two_steps_of_two_make_four_times_the_picture():
+    y = torch.rand(1, 3, 21, 17, generator=generator(1)) - 0.5
+    fathers = CropSampler([torch.rand(1, 3, 40, 37, generator=generator(2)) - 0.5])
+    few = ZssrSettings(steps=2, batch=1, crop=36)
+    half = kernel_of([[1, 0], [0, 1]])
+    x = zssr.solve_in_two(y, half, untrained(3), fathers, few, TRUSTED, generator())
+    assert x.shape == (1, 3, 84, 68)
+    assert x.isfinite().all()
+
+
+def test_two_steps_undo_the_kernel_of_both(scene):
+    # the scene's x2 picture, shrunk once more by its own kernel
+    small = degrade(scene.low_res, kernel_of(SLANTED), 2)
+    args = (scene.prior, CropSampler([small]), SETTINGS, TRUSTED, generator())
+    x = zssr.solve_in_two(small, kernel_of(SLANTED), *args)
+    wrong = zssr.solve_in_two(small, kernel_of(MIRRORED), *args[:-1], generator())
+    blurred = bicubic_upscale(small, 4)
+    error = [float((scene.truth - one).square().mean()) for one in (x, blurred, wrong)]
+    assert error[0] < 0.8 * error[1]
+    assert error[0] < 0.8 * error[2]
