@@ -9,6 +9,7 @@ from pathlib import Path
 from kfsr.errors import InputError, KfsrError
 from kfsr.image import read_image, supported_formats
 from kfsr.metrics import psnr_y, ssim_y
+from kfsr.niqe import niqe
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,31 @@ def score(result: Path, truth: Path, border: int = 0) -> Score:
         raise type(error)(f"{result} and {truth}: {error}") from error
 
 
+def score_without_truth(result: Path, border: int = 0) -> float:
+    """NIQE of one picture (`kfsr.niqe.niqe`); errors name the file."""
+    pixels = read_image(result).pixels
+    try:
+        return niqe(pixels, border)
+    except InputError as error:
+        raise InputError(f"{result}: {error}") from error
+
+
 def mean(scores: Sequence[Score]) -> Score:
     """The mean of each number over at least one score."""
     return Score(
         sum(one.y_psnr for one in scores) / len(scores),
         sum(one.y_ssim for one in scores) / len(scores),
     )
+
+
+def pictures(path: Path) -> list[Path]:
+    """The picture, or all in a folder; InputError when there is none."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the name")
+    found = _pictures(path) if path.is_dir() else [path]
+    if not found:
+        raise InputError(f"{path}: there is no picture in this folder")
+    return found
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ LAYERS = (
     {"errors", "progress"},
     {"settings", "inputs", "manifest"},
     {"image"},
-    {"kernel", "metrics"},
+    {"kernel", "metrics", "niqe"},
     {"degradation", "noise", "spectrum"},
     {"patch"},
     {"estimators", "solvers"},

@@ -45,20 +45,21 @@ def evaluate(
     """Score pictures and kernels against the truth.
 
     Pictures: Y-PSNR and SSIM, per pair and on average. In folders, 0801_x2.png is compared with 0801.png
-    (names up to the first '_x'). Kernels: NCC, NCC within 2 pixels, NCC with the truth turned by 180 degrees,
-    and the ratio of sizes. The table is on standard output.
+    (names up to the first '_x'). Without a TRUTH: NIQE, lower is better, which needs basicsr. Kernels: NCC,
+    NCC within 2 pixels, NCC with the truth turned by 180 degrees, and the ratio of sizes. The table is on
+    standard output.
     """
-    if (result is None) != (truth is None):
-        raise UsageError("two pictures or two folders are needed: RESULT and TRUTH")
     if (kernel is None) != (kernel_truth is None) or (kernel is not None and scale is None):
         raise UsageError("to compare kernels, all of --kernel, --kernel-truth and --scale are needed")
     if result is None and kernel is None:
-        raise UsageError("nothing to compare; give RESULT and TRUTH, or --kernel and --kernel-truth")
+        raise UsageError("nothing to compare; give RESULT, or --kernel and --kernel-truth")
     console = Console(quiet)
     status = 0
     with console.session():
         if result is not None and truth is not None:
             status = _evaluate_pictures(result, truth, border, as_json, console)
+        elif result is not None:
+            status = _evaluate_without_truth(result, border, as_json, console)
         if kernel is not None and kernel_truth is not None and scale is not None:
             _evaluate_kernels(kernel, kernel_truth, scale, as_json)
     return status
@@ -90,6 +91,40 @@ def _evaluate_pictures(result: Path, truth: Path, border: int, as_json: bool, co
         output.write_record({"mean_of": len(scores), **evaluation.mean(scores).as_dict()})
     elif scores:
         output.write_text(_row(f"mean of {len(scores)}", evaluation.mean(scores), width))
+    return conclude_run([one.error for one in outcomes])
+
+
+def _evaluate_without_truth(result: Path, border: int, as_json: bool, console: Console) -> int:
+    from kfsr import evaluation
+    from kfsr.niqe import need_basicsr
+
+    found = evaluation.pictures(result)
+    need_basicsr()
+
+    def work(job: Job) -> float:
+        console.subject = job.source_name
+        return evaluation.score_without_truth(Path(job.source_name), border)
+
+    width = max(12, *(len(path.name) for path in found))
+    outcomes: list[Outcome[float]] = []
+    for outcome in batch.run([Job(path, None) for path in found], work):
+        if outcome.value is not None and not as_json and all(one.value is None for one in outcomes):
+            output.write_text(f"{'picture':<{width}}    NIQE")
+        outcomes.append(outcome)
+        name = outcome.job.source_name
+        if outcome.error is not None:
+            print_failure(outcome.error, name)
+        if as_json and outcome.error is not None:
+            output.write_record({"result": name, "status": "failed", "error": describe(outcome.error)})
+        elif as_json:
+            output.write_record({"result": name, "status": "done", "niqe": outcome.value})
+        elif outcome.value is not None:
+            output.write_text(f"{Path(name).name:<{width}}  {outcome.value:6.3f}")
+    scores = [one.value for one in outcomes if one.value is not None]
+    if scores and as_json:
+        output.write_record({"mean_of": len(scores), "niqe": sum(scores) / len(scores)})
+    elif scores:
+        output.write_text(f"{f'mean of {len(scores)}':<{width}}  {sum(scores) / len(scores):6.3f}")
     return conclude_run([one.error for one in outcomes])
 
 

@@ -1,14 +1,17 @@
 """`kfsr evaluate` against scikit-image, and how it pairs files."""
 
+import importlib.util
 import json
 
 import numpy as np
 import PIL.Image
 import pytest
 from process import kfsr_run
+from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
+from kfsr.niqe import niqe
 
 
 def luma(path):
@@ -116,3 +119,22 @@ def test_kernels(photos):
     assert turned["ncc_flipped"] == pytest.approx(1)
     table = kfsr_run(photos, "evaluate", "--kernel", "flipped.npy", "--kernel-truth", "truth.npy", "-s", "2").ok()
     assert f"NCC, truth turned by 180  {turned['ncc_flipped']:.4f}" in table.stdout.decode()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("basicsr") is None, reason="basicsr is not installed (README, Install)")
+def test_without_a_truth_niqe_is_printed(photos):
+    PIL.Image.fromarray(data.astronaut()).save(photos / "portrait.png")
+    done = kfsr_run(photos, "evaluate", ".", "--json")
+    assert done.status == 3
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    scores = {one["result"]: one["niqe"] for one in records if one.get("status") == "done"}
+    assert list(scores) == ["portrait.png"]
+    assert scores["portrait.png"] == pytest.approx(niqe(data.astronaut() / 255), abs=1e-4)
+    assert records[-1] == {"mean_of": 1, "niqe": scores["portrait.png"]}
+    assert "too small" in records[0]["error"]
+
+
+def test_nothing_to_score_in_the_folder(photos):
+    (photos / "empty").mkdir()
+    assert "no picture" in kfsr_run(photos, "evaluate", "empty").error_line(4)
+    assert "no such file" in kfsr_run(photos, "evaluate", "missing.png").error_line(4)

@@ -78,7 +78,6 @@ WRONG = {
         ("degrade", "face.png", "--kernel", "box", "-o", "low.png", "--noise", "-1"),
         "--noise",
     ),
-    "one picture to evaluate": (("evaluate", "face.png"), "TRUTH"),
     "nothing to evaluate": (("evaluate",), "nothing to compare"),
     "one kernel to evaluate": (("evaluate", "--kernel", "k.npy", "--scale", "2"), "--kernel-truth"),
     "kernels without scale": (("evaluate", "--kernel", "k.npy", "--kernel-truth", "k.npy"), "--scale"),
