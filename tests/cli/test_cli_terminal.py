@@ -26,6 +26,8 @@ def start_on_terminal(folder, *args, stdout=subprocess.PIPE):
         stdout=writer if stdout == "terminal" else stdout,
         stderr=writer,
         env=environment(),
+        # A job in a shell's background ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(writer)
     return process, reader
