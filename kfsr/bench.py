@@ -36,10 +36,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. ncc, ncc_shift2, size_ratio: see `KernelScore`; psnr, bicubic: Y-PSNR in dB of the
-    window; verdict: the gate's; seconds: kernel and picture. None where it was not asked for or there is no truth."""
+    """One line of the table.
+
+    kernel_method: what the kernel is of, also where `auto` chose. ncc, ncc_shift2, size_ratio: see `KernelScore`. psnr,
+    bicubic: Y-PSNR in dB of the window; verdict: the gate's; seconds: kernel and picture. None where it was not asked
+    for or there is no truth.
+    """
 
     name: str
+    kernel_method: str
     ncc: float | None
     ncc_shift2: float | None
     size_ratio: float | None
@@ -95,8 +100,8 @@ def run_case(
 
     kernel_method: as in `upscale`, or "true" for the truth. window: side of the high-resolution window in pixels,
     16 of which are left out on each side; 0 for the whole picture. truncated: the files were truncated to 8 bits
-    instead of rounded, so half a grey level is added. kernels: folder of kernels from an earlier run, NAME.npy; what
-    is missing there is estimated and kept there.
+    instead of rounded, so half a grey level is added. kernels: folder of kernels from an earlier run, NAME.npz;
+    what is missing there is estimated and kept there.
     """
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
@@ -109,19 +114,18 @@ def run_case(
         if truth is None:
             raise InputError(f"{case.name}: there is no true kernel for it")
         kernel = truth
-    elif kernels is not None and (kernels / f"{case.name}.npy").exists():
-        found = load_kernel(kernels / f"{case.name}.npy", scale)
-        kernel = Kernel(found.array, scale, kernel_method)
+    elif kernels is not None and (kernels / f"{case.name}.npz").exists():
+        kernel = load_kernel(kernels / f"{case.name}.npz", scale)
     else:
         kernel = estimate_kernel(
             picture, scale, method=kernel_method, preset=preset, seed=seed, device=device, progress=progress
         )
         if kernels is not None:
-            save_kernel(kernel, kernels / f"{case.name}.npy")
+            save_kernel(kernel, kernels / f"{case.name}.npz")
     kernel_seconds = time.perf_counter() - clock
     score = compare_kernels(kernel, truth) if truth is not None else None
     if not pictures or case.truth is None:
-        return _row(case, score, None, None, None, kernel_seconds, None)
+        return _row(case, kernel, score, None, None, None, kernel_seconds, None)
     clock = time.perf_counter()
     part = _central(picture, window // scale)
     result = upscale(
@@ -141,7 +145,7 @@ def run_case(
     target = _cut(read_image(case.truth), part, scale)
     plain = upscale(picture, scale, kernel=kernel, solver="bicubic", window=part).image
     psnr, bicubic = (psnr_y(_rounded(im), target.pixels, BORDER) for im in (result.image, plain))
-    return _row(case, score, psnr, bicubic, result.report.gate.verdict, kernel_seconds, picture_seconds)
+    return _row(case, kernel, score, psnr, bicubic, result.report.gate.verdict, kernel_seconds, picture_seconds)
 
 
 def summary(rows: list[Row]) -> dict[str, float]:
@@ -164,6 +168,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
 
 def _row(
     case: Case,
+    kernel: Kernel,
     score: KernelScore | None,
     psnr: float | None,
     bicubic: float | None,
@@ -173,6 +178,7 @@ def _row(
 ) -> Row:
     return Row(
         name=case.name,
+        kernel_method=kernel.method,
         ncc=None if score is None else score.ncc,
         ncc_shift2=None if score is None else score.ncc_shift2,
         size_ratio=None if score is None else score.size_ratio,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError, UsageError
-from kfsr.estimators import ikl, size, spectral
+from kfsr.estimators import edges, ikl, size, spectral
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, half_kernel
@@ -30,9 +30,9 @@ from kfsr.settings import GateSettings, preset_named
 from kfsr.solvers import unfolding, unrolled, zssr
 from kfsr.weights import size_judge, solver_network
 
-KERNEL_METHODS = ("spectral", "ikl", "bicubic")
+KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
-ESTIMATORS = ("spectral", "ikl")
+ESTIMATORS = ("spectral", "ikl", "edges")
 SOLVERS = ("unrolled", "unfolding", "zssr", "bicubic")
 
 WORST = 2.0
@@ -49,8 +49,9 @@ Window = tuple[int, int, int, int]
 class Report:
     """What was done to one picture and what was measured on the way.
 
-    residual: root mean square of (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels
-    from the border on. sigma: noise level the solver was given, in grey levels. timings: seconds by stage.
+    choice: why the method `auto` took the kernel's, empty for another method. residual: root mean square of
+    (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels from the border on. sigma: noise
+    level the solver was given, in grey levels. timings: seconds by stage.
     """
 
     scale: int
@@ -58,6 +59,7 @@ class Report:
     seed: int
     device: str
     kernel_method: str
+    choice: str
     solver: str
     kernel: dict[str, Any]
     gate: Verdict
@@ -84,7 +86,7 @@ def upscale(
     scale: int = 2,
     *,
     kernel: Kernel | None = None,
-    kernel_method: str | None = None,
+    kernel_method: str = "auto",
     kernel_init: str = "spectral",
     uncertainty: float | None = None,
     solver: str = "unrolled",
@@ -97,8 +99,8 @@ def upscale(
 ) -> Result:
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
-    image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: spectral, ikl or bicubic, used when
-    no kernel is given; None is the preset's. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
+    image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: auto, spectral, ikl, edges or
+    bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
     the kernel, 0 to 2, for `unrolled`; None is the preset's, little for one that is given. solver:
     unrolled, unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled
     ones. window: upscale only this part; everything is still learned from the whole picture. progress: called as
@@ -116,8 +118,9 @@ def upscale(
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work(picture, scale, preset, seed, device, progress or silent)
     fallback = None
-    method = check_kernel_method(kernel_method, kernel_init, preset) if kernel is None else kernel.method
+    method = kernel_method if kernel is None else kernel.method
     if kernel is None:
+        check_kernel_method(method, kernel_init)
         try:
             kernel = work.estimate(method, kernel_init)
         except InputError as reason:
@@ -143,7 +146,7 @@ def estimate_kernel(
     image: Image | np.ndarray,
     scale: int = 2,
     *,
-    method: str | None = None,
+    method: str = "auto",
     init: str = "spectral",
     preset: str = "balanced",
     seed: int = 0,
@@ -157,7 +160,8 @@ def estimate_kernel(
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     check_scale(scale)
     work = _Work(picture, scale, preset, seed, device, progress or silent)
-    return work.estimate(check_kernel_method(method, init, preset), init)
+    check_kernel_method(method, init)
+    return work.estimate(method, init)
 
 
 def check_solver(solver: str, weights: Path | None, uncertainty: float | None, device: str) -> None:
@@ -177,14 +181,12 @@ def check_solver(solver: str, weights: Path | None, uncertainty: float | None, d
         solver_network(weights, device)
 
 
-def check_kernel_method(method: str | None, init: str, preset: str) -> str:
-    """The kernel method, the preset's for None; UsageError when it is none, or has no use for `init`."""
-    method = method or preset_named(preset).kernel_method
+def check_kernel_method(method: str, init: str) -> None:
+    """Fail before any work: UsageError when the kernel method is none, or has no use for `init`."""
     _check_choice("kernel method", method, KERNEL_METHODS)
     _check_choice("kernel init", init, KERNEL_INITS)
     if init != "spectral" and method != "ikl":
         raise UsageError(f"only ikl starts from a {init} kernel, not {method}; use the kernel method ikl")
-    return method
 
 
 class _Work:
@@ -198,6 +200,7 @@ class _Work:
         self.low_res = _to_tensor(pixels, self.device)
         self.noise = math.sqrt(noise_variance(self.low_res))
         self.timings: dict[str, float] = {}
+        self.choice = ""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -217,10 +220,14 @@ class _Work:
         fit = spectral.estimate(luma(self.picture.pixels), self.scale, self.preset.spectral)
         return size.judge(fit, size_judge(), self.preset.size)
 
-    def uncertainty(self, gate: GateSettings, estimated: bool) -> float:
+    def uncertainty(self, gate: GateSettings, kernel: Kernel) -> float:
         """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
-        if not estimated:
+        if kernel.method not in ESTIMATORS:
             return gate.given_uncertainty
+        if kernel.method == "edges":
+            cfg = self.preset.edges
+            seen = self.picture.height * self.picture.width / (cfg.windows * cfg.window**2)
+            return min(WORST, cfg.uncertainty * max(1.0, seen**-0.25))
         try:
             _, spread = self.judged_kernel
         except InputError:  # the estimate is from a larger picture
@@ -230,6 +237,11 @@ class _Work:
     def estimate(self, method: str, init: str) -> Kernel:
         if method == "bicubic":
             return bicubic_kernel(self.scale)
+        if method == "auto":
+            return self.chosen()
+        if method == "edges":
+            with self.timed("edges"):
+                return edges.estimate(luma(self.picture.pixels), self.scale, self.preset.edges, progress=self.progress)
         with self.timed("spectral"):
             if init == "spectral":
                 start, _ = self.judged_kernel
@@ -245,6 +257,27 @@ class _Work:
         with self.timed("ikl"):
             return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
 
+    def chosen(self) -> Kernel:
+        """The kernel by the method that suits the picture: a Gaussian where the spectra are sure that it is one, else
+        what the edges tell, unless that is no larger than the Gaussian."""
+        cfg, gaussian = self.preset.auto, self.preset.gaussian_method
+        with self.timed("spectral"):
+            start, spread = self.judged_kernel
+        if spread < cfg.sure_spread:
+            self.choice = f"{gaussian}: a Gaussian explains the spectra (spread of log size {spread:.2f})"
+            return self.estimate(gaussian, "spectral")
+        try:
+            free = self.estimate("edges", "spectral")
+        except InputError as reason:
+            self.choice = f"{gaussian}: {reason}"
+            return self.estimate(gaussian, "spectral")
+        ratio = start.trace / free.trace
+        if ratio < cfg.least_size:
+            self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
+            return free
+        self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
+        return self.estimate(gaussian, "spectral")
+
     def solve(
         self, part: Tensor, kernel: Kernel, solver: str, uncertainty: float | None, weights: Path | None
     ) -> tuple[Tensor, Choice]:
@@ -254,7 +287,7 @@ class _Work:
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
         sigma = max(least, self.noise, compression_level(self.low_res))
         if uncertainty is None:
-            uncertainty = self.uncertainty(gate, estimated)
+            uncertainty = self.uncertainty(gate, kernel)
         trial, final = self._solver(solver, weights)
         with self.timed("gate"):
             choice = choose(
@@ -331,6 +364,7 @@ class _Work:
             seed=self.seed,
             device=str(self.device),
             kernel_method=method,
+            choice=self.choice,
             solver=solver,
             kernel={
                 "method": kernel.method,

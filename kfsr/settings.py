@@ -66,6 +66,40 @@ class IklSettings:
 
 
 @dataclass(frozen=True)
+class EdgesSettings:
+    """windows, window: how many squares of how many low-resolution pixels. support: the kernel's, in low-resolution
+    pixels. start_deviation: of the first, round kernel, low-resolution pixels. sharpness: the L0 weight, from many
+    edges left out to few. last_coupling: ends the splitting. inertia: what of a step's coupling holds x where it was.
+    smallness, smoothness: of the kernel. cut: share of the peak under which it is noise. uncertainty: of the result,
+    for the solver that was trained with it."""
+
+    windows: int = 4
+    window: int = 128
+    support: int = 7
+    start_deviation: float = 0.8
+    iterations: int = 14
+    sharpness_start: float = 2e-3
+    sharpness_decay: float = 0.91
+    sharpness_end: float = 5e-4
+    last_coupling: float = 1e3
+    inertia: float = 0.03
+    smallness: float = 0.01
+    smoothness: float = 0.02
+    cut: float = 0.03
+    uncertainty: float = 0.9
+
+
+@dataclass(frozen=True)
+class AutoSettings:
+    """sure_spread: of log size, under which the spectral fit leaves no doubt that the kernel is near a Gaussian.
+    least_size: share of the edges' kernel's size that a spectral kernel must have; one that is no Gaussian leads the
+    spectral fit to something far too small."""
+
+    sure_spread: float = 0.25
+    least_size: float = 0.65
+
+
+@dataclass(frozen=True)
 class GateStep:
     """size: factor on an estimated kernel's covariance. sigma: factor on the noise level the solver is told.
     uncertainty: of the kernel, for the solver that was trained with it."""
@@ -139,12 +173,14 @@ class ZssrSettings:
 
 @dataclass(frozen=True)
 class Preset:
-    """All stages at one level of effort. kernel_method: what finds the kernel unless the user says."""
+    """All stages at one level of effort. gaussian_method: what `auto` finds a kernel with that is a Gaussian."""
 
-    kernel_method: str = "ikl"
+    gaussian_method: str = "ikl"
+    auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     size: SizeSettings = field(default_factory=SizeSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
+    edges: EdgesSettings = field(default_factory=EdgesSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)
     unrolled: UnrolledSettings = field(default_factory=UnrolledSettings)
@@ -152,7 +188,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
-        kernel_method="spectral",
+        gaussian_method="spectral",
         unrolled=UnrolledSettings(turns=1),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),

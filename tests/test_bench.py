@@ -83,7 +83,7 @@ def test_a_kernel_under_the_pictures_own_name_comes_first(folder):
 def test_summary_by_hand():
     def row(**numbers):
         names = ["ncc", "ncc_shift2", "size_ratio", "psnr", "bicubic", "verdict", "picture_seconds"]
-        return Row(name="x", kernel_seconds=1.0, **(dict.fromkeys(names) | numbers))
+        return Row(name="x", kernel_method="spectral", kernel_seconds=1.0, **(dict.fromkeys(names) | numbers))
 
     rows = [
         row(ncc=0.9, size_ratio=1.2, psnr=30.0, bicubic=28.0),
@@ -137,6 +137,15 @@ def test_json_with_the_true_kernels(folder):
     assert last["summary"]["pictures"] == 2
     assert last["summary"]["below_bicubic"] == 0
     assert "torch" in last["versions"]
+
+
+def test_kernels_are_kept_with_their_method_and_taken_again(folder):
+    args = ("im_10", "--kernels-only", "--json", "-q", "--kernels", str(folder / "kept"), "--kernel-method")
+    first = json.loads(bench(folder, *args, "spectral").stdout.splitlines()[0])
+    assert [path.name for path in (folder / "kept").iterdir()] == ["im_10.npz"]
+    again = json.loads(bench(folder, *args, "bicubic").stdout.splitlines()[0])
+    assert again["kernel_method"] == first["kernel_method"] == "spectral"
+    assert again["ncc"] == pytest.approx(first["ncc"], abs=1e-12)
 
 
 def test_a_picture_that_fails_does_not_stop_the_rest(folder):

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage import data
 
 import kfsr
 from kfsr import pipeline, settings
 from kfsr.cli import options
+from kfsr.degradation import degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.image import Image
-from kfsr.kernel import bicubic_kernel, gaussian_kernel
+from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
 from kfsr.settings import IklSettings, PatchSettings, Preset, UnfoldingSettings, ZssrSettings
 
 QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
@@ -32,6 +34,13 @@ def tiny(monkeypatch):
 
 def photo(height=67, width=83):
     return data.chelsea()[60 : 60 + height, 170 : 170 + width]
+
+
+def low_resolution(kernel):
+    """The astronaut, shrunk by 2 with `kernel` and rounded to 8 bits."""
+    x = torch.from_numpy(data.astronaut() / 255.0).permute(2, 0, 1)[None]
+    y = degrade(x, torch.from_numpy(kernel.array.copy()), 2)[0].permute(1, 2, 0).numpy()
+    return np.rint(y.clip(0, 1) * 255).astype(np.uint8)
 
 
 def up(image, scale=2, **arguments):
@@ -121,11 +130,22 @@ def test_a_given_kernel_is_nearly_certain_unless_the_user_says():
     assert not np.array_equal(certain, doubted)
 
 
-def test_the_preset_names_the_kernel_method():
-    result = kfsr.upscale(photo(), 2, preset="fast", window=(0, 0, 20, 20))
-    assert (result.report.kernel_method, result.kernel.method) == ("spectral", "spectral")
-    assert kfsr.estimate_kernel(photo(), 2, preset="fast").method == "spectral"
-    assert kfsr.estimate_kernel(photo(), 2, preset="tiny").method == "ikl"
+def test_auto_takes_the_presets_gaussian_where_the_spectra_are_sure():
+    kernel = gaussian_kernel(np.array([[4.0, 1.0], [1.0, 2.0]]), 2)
+    low = low_resolution(kernel)
+    fast = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
+    assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
+    assert fast.report.choice.startswith("spectral: a Gaussian explains")
+    assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
+
+
+def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture():
+    shake = np.zeros((16, 16))
+    shake[2:14, 4:6] = shake[12:14, 4:12] = 1
+    truth = Kernel.from_array(shake, 2)
+    result = kfsr.upscale(low_resolution(truth), 2, preset="fast", window=(0, 0, 20, 20))
+    assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
+    assert result.report.choice.startswith("edges: ")
 
 
 def test_a_given_kernel_is_used_as_it_is():
@@ -186,7 +206,7 @@ def test_a_kernel_alone_cannot_be_made_up():
         ({"scale": 5}, "scale 5"),
         ({"kernel": bicubic_kernel(3)}, "for scale 3"),
         ({"solver": "magic"}, "unrolled, unfolding, zssr, bicubic"),
-        ({"kernel_method": "magic"}, "spectral, ikl, bicubic"),
+        ({"kernel_method": "magic"}, "auto, spectral, ikl, edges, bicubic"),
         ({"kernel_init": "magic", "kernel_method": "ikl"}, "spectral, gaussian"),
         ({"kernel_init": "gaussian", "kernel_method": "spectral"}, "use the kernel method ikl"),
         ({"solver": "zssr", "weights": Path("w.pth")}, "takes no weights"),
@@ -216,7 +236,7 @@ def test_the_report_says_what_a_given_kernel_is():
 def test_the_report_is_plain_data():
     result = up(photo(), kernel_method="ikl", seed=3)
     report = json.loads(json.dumps(result.report.as_dict(), allow_nan=False))
-    fields = "scale preset seed device kernel_method solver kernel gate sigma residual timings"
+    fields = "scale preset seed device kernel_method choice solver kernel gate sigma residual timings"
     assert set(report) >= set(fields.split())
     assert (report["scale"], report["preset"], report["seed"], report["device"]) == (2, "tiny", 3, "cpu")
     assert {"verdict", "reason"} <= set(report["gate"])

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class BenchKernel(StrEnum):
     """Where the kernels come from: a method, or the data set's own truth."""
 
+    auto = "auto"
     spectral = "spectral"
     ikl = "ikl"
+    edges = "edges"
     bicubic = "bicubic"
     true = "true"
 
 
-_HEAD = "name       NCC    +-2px   size     dB  bicubic   gain  kernel s  picture s  gate"
+_HEAD = "name       NCC    +-2px   size     dB  bicubic   gain  kernel s  picture s  gate       kernel by"
 
 
 @guarded
@@ -39,7 +41,7 @@ def bench(
     scale: options.ScaleOption = 2,
     kernel_method: Annotated[
         BenchKernel, typer.Option("--kernel-method", help="true takes the data set's kernels.")
-    ] = BenchKernel.ikl,
+    ] = BenchKernel.auto,
     solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unrolled,
     weights: options.WeightsOption = None,
     uncertainty: options.UncertaintyOption = None,
@@ -55,7 +57,7 @@ def bench(
         typer.Option(
             "--kernels",
             metavar="FOLDER",
-            help="Take kernels from here (NAME.npy); missing ones are kept here.",
+            help="Take kernels from here (NAME.npz); missing ones are kept here.",
         ),
     ] = None,
     truncated: Annotated[
@@ -143,4 +145,4 @@ def _line(row: Row) -> str:
     texts = [
         "-".rjust(int(form.strip("+").split(".")[0])) if value is None else format(value, form) for value, form in cells
     ]
-    return f"{row.name:<8}" + "  ".join(texts) + f"  {row.verdict or '-'}"
+    return f"{row.name:<8}" + "  ".join(texts) + f"  {row.verdict or '-':<9}  {row.kernel_method}"

@@ -40,8 +40,8 @@ def kernel(
         typer.Option(
             "--method",
             "--kernel-method",
-            show_default="ikl, or spectral with --preset fast",
-            help="spectral (a second), ikl (refined), bicubic (fixed).",
+            help="spectral (a Gaussian, in a second), ikl (refined), edges (any form), auto (what suits), "
+            "bicubic (fixed).",
         ),
     ] = None,
     init: Annotated[
@@ -82,7 +82,7 @@ def kernel(
     device_name = options.use_torch(device, threads)
     from kfsr import pipeline
 
-    method_name = pipeline.check_kernel_method(None if method is None else str(method), str(init), str(preset))
+    pipeline.check_kernel_method(str(method), str(init))
 
     def work(job: Job) -> Kernel:
         from kfsr.kernel import kernel_bytes, plot_kernel, save_kernel
@@ -91,7 +91,7 @@ def kernel(
         found: Kernel = pipeline.estimate_kernel(
             output.read_picture(job.source),
             scale,
-            method=method_name,
+            method=str(method),
             init=str(init),
             preset=str(preset),
             seed=seed,
@@ -127,7 +127,7 @@ def kernel(
         if outcome.value is not None:
             record |= {
                 "scale": scale,
-                "kernel_method": method_name,
+                "kernel_method": str(method),
                 "kernel_init": str(init),
                 "preset": str(preset),
                 "seed": seed,

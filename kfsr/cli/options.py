@@ -12,8 +12,10 @@ import typer
 class KernelMethod(StrEnum):
     """Ways to find the kernel."""
 
+    auto = "auto"
     spectral = "spectral"
     ikl = "ikl"
+    edges = "edges"
     bicubic = "bicubic"
 
 
@@ -66,8 +68,9 @@ KernelMethodOption = Annotated[
     KernelMethod | None,
     typer.Option(
         "--kernel-method",
-        show_default="ikl, or spectral with --preset fast",
-        help="How the kernel is found: spectral (a second), ikl (refined), bicubic (assume a clean resize).",
+        show_default="auto",
+        help="How the kernel is found: spectral (a Gaussian, in a second), ikl (the same, refined), edges (any form), "
+        "auto (what suits the picture), bicubic (assume a clean resize).",
     ),
 ]
 KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]

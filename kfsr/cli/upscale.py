@@ -99,10 +99,10 @@ def upscale(
         output.refuse_terminal("a picture")
     console = Console(quiet)
     place = options.use_torch(device, threads)
-    method = None if kernel_method is None else str(kernel_method)
+    method = str(kernel_method or options.KernelMethod.auto)
     pipeline.check_solver(str(solver), weights, uncertainty, place)
     if kernel_file is None:
-        pipeline.check_kernel_method(method, str(kernel_init), str(preset))
+        pipeline.check_kernel_method(method, str(kernel_init))
     elif kernel_init is not options.KernelInit.spectral:
         raise UsageError("--kernel gives the kernel, --kernel-init is for finding one; leave one of them out")
     choices: dict[str, Any] = {

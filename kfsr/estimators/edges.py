@@ -1,0 +1,217 @@
+"""A kernel of any form from a picture's edges: camera shake, boxes, corners.
+
+Blind deconvolution with few, sharp edges as the picture's only prior (L0 norm of gradients; Xu, Zheng and Jia 2013, Pan
+et al. 2014), on a grid finer than the picture's, which the downscaling is part of. In turns:
+
+(1) the latent picture x = argmin |(k * x) subsampled - y|^2 + lambda |grad x|_0, by half-quadratic splitting: of small
+    gradients none is left, so that x has steps where the picture has slopes;
+(2) the kernel k = argmin |(k * grad x) subsampled - grad y|^2 + smoothness, not negative.
+
+Both are exact: (1) in the Fourier domain (Zhao et al. 2016, with any regulariser that is diagonal there), (2) by least
+squares over all positions of several windows at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.ndimage as ndi
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kfsr.errors import InputError
+from kfsr.kernel.value import Kernel, check_scale
+from kfsr.progress import Progress, silent
+from kfsr.settings import EdgesSettings
+
+FINER = 2
+"""The grid's pixels per low-resolution pixel, whatever the scale: what lies beyond the second alias is not seen."""
+
+_RIM = 6
+_TAPER = 8
+_SMALLEST = 4 * _TAPER
+
+
+def estimate(
+    luminance: np.ndarray, scale: int, settings: EdgesSettings | None = None, *, progress: Progress = silent
+) -> Kernel:
+    """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide.
+
+    Raises InputError when the picture is too small (under 32 px on a side) or has no edges.
+    """
+    check_scale(scale)
+    cfg = settings or EdgesSettings()
+    if min(luminance.shape) < _SMALLEST:
+        raise InputError(
+            f"a picture of {luminance.shape[1]}x{luminance.shape[0]} px is too small to learn a kernel from its edges; "
+            f"it needs {_SMALLEST} px on each side"
+        )
+    windows = [_periodic(window) for window in _busiest(luminance, cfg.window, cfg.windows)]
+    if max(float(y.std()) for y in windows) < 1e-3:
+        raise InputError("the picture is flat: it has no edges to learn a kernel from")
+    kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
+    sharpness = cfg.sharpness_start
+    for step in range(cfg.iterations):
+        normal: list[tuple[Tensor, Tensor]] = []
+        for low_res in windows:
+            # (1) the picture that has few edges and gives this one
+            latent = _few_edges(low_res, kernel, sharpness, cfg)
+            normal.append(_normal_equations(latent, low_res, kernel.shape[0]))
+        # (2) the kernel between the two
+        matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
+        kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
+        sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
+        progress("edges", step + 1, cfg.iterations)
+    return Kernel.from_array(_resampled(kernel.double().numpy(), scale, cfg.support), scale, "edges")
+
+
+def _busiest(luminance: np.ndarray, side: int, count: int) -> list[Tensor]:
+    """The windows (side, side) or smaller with the most gradients, the strongest of which count no more than many."""
+    height, width = luminance.shape
+    rows, cols = min(side, height), min(side, width)
+    energy = np.hypot(ndi.sobel(luminance, 0), ndi.sobel(luminance, 1))
+    energy = np.minimum(energy, np.quantile(energy, 0.98))
+    found = []
+    for _ in range(count):
+        total = np.pad(energy, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        sums = total[rows:, cols:] - total[:-rows, cols:] - total[rows:, :-cols] + total[:-rows, :-cols]
+        i, j = np.unravel_index(int(sums.argmax()), sums.shape)
+        window = np.s_[i : i + rows, j : j + cols]
+        found.append(torch.from_numpy(luminance[window].astype(np.float32)))
+        energy[window] *= 0.2  # the next one lies elsewhere
+        if rows == height and cols == width:
+            break
+    return found
+
+
+def _periodic(low_res: Tensor) -> Tensor:
+    """The window with its borders blended into a blur across them, for the Fourier transform takes it as periodic."""
+    ramps = []
+    for side in low_res.shape:
+        near = torch.minimum(torch.arange(side), torch.arange(side).flip(0))
+        ramps.append(0.5 - 0.5 * torch.cos(math.pi * ((near + 0.5) / _TAPER).clamp(max=1)))
+    inside = ramps[0][:, None] * ramps[1][None]
+    around = torch.from_numpy(ndi.gaussian_filter(low_res.numpy(), 3, mode="wrap"))
+    return inside * low_res + (1 - inside) * around
+
+
+def _wide_start(size: int, deviation: float) -> Tensor:
+    i = torch.arange(size) - (size - 1) / 2
+    k = torch.exp(-(i[:, None] ** 2 + i[None] ** 2) / (2 * deviation**2))
+    return k / k.sum()
+
+
+def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSettings) -> Tensor:
+    """(1): the latent picture (2h, 2w) of `low_res` (h, w), by half-quadratic splitting with growing coupling.
+
+    Each update solves (A^T A + D) x = A^T y + r, where D, diagonal in the Fourier domain, couples x to the gradients
+    that were kept, and a little to what it was.
+    """
+    shape = (low_res.shape[0] * FINER, low_res.shape[1] * FINER)
+    blur = _transfer(kernel, shape)
+    spread = torch.zeros(shape)
+    spread[::FINER, ::FINER] = low_res
+    data = blur.conj() * torch.fft.fft2(spread)
+    rows, cols = (_difference_transfer(shape, axis) for axis in (0, 1))
+    roughness = rows.abs() ** 2 + cols.abs() ** 2
+    x = F.interpolate(low_res[None, None], scale_factor=FINER, mode="bicubic", align_corners=False)[0, 0]
+    coupling = 2 * sharpness
+    while coupling < cfg.last_coupling:
+        down, right = torch.roll(x, -1, 0) - x, torch.roll(x, -1, 1) - x
+        kept = (down**2 + right**2 >= sharpness / coupling).float()
+        gradients = rows.conj() * torch.fft.fft2(kept * down) + cols.conj() * torch.fft.fft2(kept * right)
+        stay = cfg.inertia * coupling
+        regulariser = coupling * roughness + stay
+        total = data + coupling * gradients + stay * torch.fft.fft2(x)
+        # The inverse of a subsampled blur: the aliases of each low-resolution frequency are solved for together.
+        folded = _alias_mean(blur * total / regulariser) / (_alias_mean(blur.abs() ** 2 / regulariser) + 1)
+        x = torch.fft.ifft2((total - blur.conj() * folded.repeat(FINER, FINER)) / regulariser).real
+        coupling *= 2
+    return x
+
+
+def _transfer(kernel: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Fourier transform of correlating with a canonical (K, K) kernel, before every `FINER`-th pixel is taken."""
+    size = kernel.shape[0]
+    canvas = torch.zeros(shape)
+    canvas[:size, :size] = kernel
+    return torch.fft.fft2(torch.roll(canvas, (-((size - FINER) // 2),) * 2, (0, 1))).conj()
+
+
+def _difference_transfer(shape: tuple[int, int], axis: int) -> Tensor:
+    """Fourier transform of x[i + 1] - x[i] along an axis."""
+    canvas = torch.zeros(shape)
+    canvas[0, 0] = -1.0
+    canvas[(-1, 0) if axis == 0 else (0, -1)] = 1.0
+    return torch.fft.fft2(canvas)
+
+
+def _alias_mean(spectrum: Tensor) -> Tensor:
+    height, width = spectrum.shape
+    return spectrum.reshape(FINER, height // FINER, FINER, width // FINER).mean((0, 2))
+
+
+def _normal_equations(latent: Tensor, low_res: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """A^T A (K^2, K^2) and A^T b (K^2) of (2), the differences of both pictures by one low-resolution pixel."""
+    pad = (size - FINER) // 2
+    inside = np.s_[_RIM:-_RIM, _RIM:-_RIM]
+    matrix, right = torch.zeros(size**2, size**2), torch.zeros(size**2)
+    for axis in (0, 1):
+        fine = torch.roll(latent, -FINER, axis) - latent
+        patches = F.unfold(F.pad(fine[None, None], (pad,) * 4, mode="circular"), size, stride=FINER)[0]
+        a = patches.unflatten(1, low_res.shape)[(slice(None), *inside)].flatten(1)
+        b = (torch.roll(low_res, -1, axis) - low_res)[inside].flatten()
+        matrix += a @ a.T
+        right += a @ b
+    return matrix.double(), right.double()
+
+
+def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
+    """argmin k' M k / 2 - k' r over k >= 0, with small and smooth k preferred, by FISTA; (K, K), sum 1."""
+    count = len(right)
+    size = math.isqrt(count)
+    weight = float(matrix.diagonal().mean())
+    if weight < 1e-12:
+        raise InputError("the picture has no edges to learn a kernel from")
+    m = matrix / weight + cfg.smallness * torch.eye(count, dtype=matrix.dtype) + cfg.smoothness * _laplacian(size)
+    r = right / weight
+    k = torch.linalg.solve(m, r).clamp(min=0)
+    step = 1 / float(torch.linalg.eigvalsh(m)[-1])
+    ahead, momentum = k, 1.0
+    for _ in range(60):
+        last, k = k, (ahead - step * (m @ ahead - r)).clamp(min=0)
+        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
+        ahead = k + (before - 1) / momentum * (k - last)
+    if float(k.sum()) <= 0:
+        raise InputError("the picture's edges do not tell a kernel")
+    return (k / k.sum()).reshape(size, size).float()
+
+
+def _laplacian(size: int) -> Tensor:
+    """The matrix L of k' L k = sum of squared differences of neighbours, for a flattened (size, size) k."""
+    line = 2 * torch.eye(size) - torch.diag(torch.ones(size - 1), 1) - torch.diag(torch.ones(size - 1), -1)
+    line[0, 0] = line[-1, -1] = 1
+    one = torch.eye(size)
+    return (torch.kron(line, one) + torch.kron(one, line)).double()
+
+
+def _cleaned(kernel: Tensor, cut: float) -> Tensor:
+    """Without what is under `cut` of the peak or apart from the rest and under a tenth of it; centre of mass inside."""
+    k = kernel.double().numpy().copy()
+    k[k < cut * k.max()] = 0
+    islands, count = ndi.label(k > 0, structure=np.ones((3, 3)))
+    for island in range(1, count + 1):
+        if k[islands == island].sum() < 0.1 * k.sum():
+            k[islands == island] = 0
+    middle = (np.array(k.shape) - 1) / 2
+    k = ndi.shift(k, middle - np.array(ndi.center_of_mass(k)), order=1).clip(0)
+    return torch.from_numpy(k / k.sum()).float()
+
+
+def _resampled(kernel: np.ndarray, scale: int, support: int) -> np.ndarray:
+    """From the finer grid to the high-resolution one, linearly; `support` low-resolution pixels wide."""
+    i = (np.arange(support * scale) - (support * scale - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
+    k = ndi.map_coordinates(kernel, np.stack(np.meshgrid(i, i, indexing="ij")), order=1, mode="constant")
+    return np.asarray(k / k.sum())

@@ -1,0 +1,110 @@
+"""The edges' estimator against kernels that no Gaussian explains."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from kfsr.degradation import degrade
+from kfsr.errors import InputError
+from kfsr.estimators.edges import _few_edges, _laplacian, _not_negative, _transfer, _wide_start, estimate
+from kfsr.image import luma
+from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
+from kfsr.settings import EdgesSettings
+
+
+def corner(scale):
+    """An L, four low-resolution pixels high and three wide, two high-resolution pixels thick, centred."""
+    k = np.zeros((6 * scale, 6 * scale))
+    top, left = scale, 2 * scale
+    k[top : top + 4 * scale, left : left + 2] = 1
+    k[top + 4 * scale - 2 : top + 4 * scale, left : left + 3 * scale] = 1
+    rows, cols = np.indices(k.shape)
+    shift = [round((k.shape[0] - 1) / 2 - float((k * at).sum() / k.sum())) for at in (rows, cols)]
+    return Kernel.from_array(np.roll(k, shift, (0, 1)), scale)
+
+
+def low_resolution(picture, kernel):
+    """Luminance of a photograph downscaled by `kernel` and rounded to 8 bits."""
+    x = torch.from_numpy(picture / 255.0).permute(2, 0, 1)[None]
+    y = degrade(x, torch.from_numpy(kernel.array.copy()), kernel.scale)
+    return luma(np.rint(y[0].permute(1, 2, 0).numpy() * 255) / 255)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_an_l_shape_is_found_the_right_way_round(scale):
+    truth = corner(scale)
+    kernel = estimate(low_resolution(data.astronaut(), truth), scale)
+    assert (kernel.scale, kernel.size, kernel.method) == (scale, 7 * scale, "edges")
+    assert kernel.array.min() >= 0
+    assert max(map(abs, kernel.centre)) < 0.5
+    score = compare_kernels(kernel, truth)
+    assert score.ncc_shift2 > 0.7
+    # The L turned by 180 degrees, and its mirror image.
+    assert score.ncc_flipped < score.ncc_shift2 - 0.15
+    mirrored = Kernel(truth.array[:, ::-1], scale)
+    assert compare_kernels(kernel, mirrored).ncc_shift2 < score.ncc_shift2 - 0.15
+
+
+def test_the_same_picture_gives_the_same_kernel():
+    low = low_resolution(data.coffee()[:200, :240], corner(2))
+    few = EdgesSettings(windows=2, iterations=2, window=64)
+    assert np.array_equal(estimate(low, 2, few).array, estimate(low, 2, few).array)
+
+
+def test_every_iteration_is_reported():
+    low = low_resolution(data.coffee()[:200, :240], corner(2))
+    calls = []
+    estimate(low, 2, EdgesSettings(windows=1, iterations=2, window=64), progress=lambda *call: calls.append(call))
+    assert calls == [("edges", 1, 2), ("edges", 2, 2)]
+
+
+@pytest.mark.parametrize("shape", [(31, 200), (200, 31), (1, 1)], ids=str)
+def test_a_picture_that_is_too_small_is_refused(shape):
+    with pytest.raises(InputError, match="needs 32 px"):
+        estimate(np.zeros(shape), 2)
+
+
+def test_pictures_of_32_px_and_of_odd_sizes_will_do():
+    texture = np.random.default_rng(0).uniform(0, 1, (32, 45))
+    assert estimate(texture, 3, EdgesSettings(iterations=1)).size == 21
+
+
+def test_a_flat_picture_is_refused():
+    with pytest.raises(InputError, match="no edges"):
+        estimate(np.full((60, 60), 0.5), 2)
+
+
+def test_the_transfer_function_is_the_forward_operator():
+    generator = torch.Generator().manual_seed(0)
+    kernel = torch.rand(6, 6, generator=generator)
+    x = torch.rand(1, 1, 24, 30, generator=generator)
+    blurred = torch.fft.ifft2(torch.fft.fft2(x[0, 0]) * _transfer(kernel, (24, 30))).real
+    inside = (slice(4, -4),) * 2
+    assert torch.allclose(blurred[::2, ::2][inside], degrade(x, kernel, 2)[0, 0][inside], atol=1e-5)
+
+
+def test_the_latent_picture_explains_the_data_and_has_fewer_edges():
+    truth = torch.zeros(64, 64)
+    truth[20:44, 14:50] = 1.0
+    kernel = torch.from_numpy(gaussian_kernel(np.diag([3.0, 1.0]), 2, 14).array.copy()).float()
+    low = degrade(truth[None, None], kernel, 2)[0, 0]
+    latent = _few_edges(low, kernel, 1e-3, EdgesSettings())
+    assert (degrade(latent[None, None], kernel, 2)[0, 0] - low).abs().mean() < 0.01
+    assert (latent - truth).abs().mean() < 0.02
+    assert (torch.diff(latent, dim=1).abs() > 0.02).sum() < 3 * (torch.diff(truth, dim=1).abs() > 0).sum()
+
+
+def test_the_kernel_step_solves_its_equations_where_nothing_is_negative():
+    generator = torch.Generator().manual_seed(0)
+    a = torch.rand(400, 16, generator=generator, dtype=torch.float64)
+    k = torch.rand(16, generator=generator, dtype=torch.float64) + 0.5
+    exact = EdgesSettings(smallness=0.0, smoothness=0.0)
+    found = _not_negative(a.T @ a, a.T @ a @ k, exact)
+    assert torch.allclose(found.double(), (k / k.sum()).reshape(4, 4), atol=1e-6)
+
+
+def test_the_laplacian_is_the_sum_of_squared_differences():
+    k = _wide_start(5, 1.0).double()
+    expected = torch.diff(k, dim=0).square().sum() + torch.diff(k, dim=1).square().sum()
+    assert k.flatten() @ _laplacian(5) @ k.flatten() == pytest.approx(float(expected), rel=1e-9)
