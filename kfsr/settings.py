@@ -95,7 +95,7 @@ class AutoSettings:
     least_size: share of the edges' kernel's size that a spectral kernel must have; one that is no Gaussian leads the
     spectral fit to something far too small."""
 
-    sure_spread: float = 0.25
+    sure_spread: float = 0.28
     least_size: float = 0.65
 
 
