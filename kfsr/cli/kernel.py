@@ -36,14 +36,14 @@ def kernel(
         ),
     ] = None,
     method: Annotated[
-        options.KernelMethod | None,
+        options.KernelMethod,
         typer.Option(
             "--method",
             "--kernel-method",
             help="spectral (a Gaussian, in a second), ikl (refined), edges (any form), auto (what suits), "
             "bicubic (fixed).",
         ),
-    ] = None,
+    ] = options.KernelMethod.auto,
     init: Annotated[
         options.KernelInit, typer.Option("--init", "--kernel-init", help="What ikl starts from.")
     ] = options.KernelInit.spectral,

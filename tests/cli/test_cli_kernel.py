@@ -70,3 +70,15 @@ def test_axes_and_angle_are_those_of_the_gaussian():
     assert facts["axes"] == pytest.approx([2, 1], abs=0.02)
     assert facts["angle"] == pytest.approx(30, abs=0.5)
     assert facts["centre"] == pytest.approx([0, 0], abs=1e-9)
+
+
+def test_the_method_is_auto_unless_the_user_says(photos):
+    done = kfsr_run(photos, "kernel", "face.png", "-s", "2", "-p", "fast", "--json", "-q").ok()
+    record = json.loads(done.stdout)
+    assert record["kernel_method"] == "auto"
+    assert record["kernel"]["method"] in ("spectral", "edges")
+
+
+def test_edges_is_a_method(photos):
+    kfsr_run(photos, "kernel", "face.png", "--method", "edges", "-o", "k.npz", "-q").ok()
+    assert load_kernel(photos / "k.npz", 2).method == "edges"
