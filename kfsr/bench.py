@@ -84,6 +84,7 @@ def run_case(
     scale: int,
     *,
     kernel_method: str,
+    refine: bool | None,
     solver: str,
     weights: Path | None,
     uncertainty: float | None,
@@ -98,10 +99,10 @@ def run_case(
 ) -> Row:
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
-    kernel_method: as in `upscale`, or "true" for the truth. window: side of the high-resolution window in pixels,
-    16 of which are left out on each side; 0 for the whole picture. truncated: the files were truncated to 8 bits
-    instead of rounded, so half a grey level is added. kernels: folder of kernels from an earlier run, NAME.npz;
-    what is missing there is estimated and kept there.
+    kernel_method, refine: as in `upscale`; the method "true" is the truth, as it is. window: side of the high-
+    resolution window in pixels, 16 of which are left out on each side; 0 for the whole picture. truncated: the
+    files were truncated to 8 bits instead of rounded, so half a grey level is added. kernels: folder of kernels
+    from an earlier run, NAME.npz; what is missing there is estimated and kept there.
     """
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
@@ -118,7 +119,14 @@ def run_case(
         kernel = load_kernel(kernels / f"{case.name}.npz", scale)
     else:
         kernel = estimate_kernel(
-            picture, scale, method=kernel_method, preset=preset, seed=seed, device=device, progress=progress
+            picture,
+            scale,
+            method=kernel_method,
+            refine=refine,
+            preset=preset,
+            seed=seed,
+            device=device,
+            progress=progress,
         )
         if kernels is not None:
             save_kernel(kernel, kernels / f"{case.name}.npz")

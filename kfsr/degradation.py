@@ -57,6 +57,15 @@ def degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
     return y.reshape(b, c, *y.shape[-2:])
 
 
+def as_stored(x: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """What a file would hold of `x`, [-1, 1]: white noise of that standard deviation added, rounded to 8 bits.
+
+    The generator is a CPU one.
+    """
+    noisy = x + noise * torch.randn(x.shape, generator=generator).to(x.device)
+    return ((noisy * 127.5).round() / 127.5).clamp(-1, 1)
+
+
 def adjoint(y: Tensor, kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
     """Exact transpose of `degrade` for high-resolution `size` (H, W): (B, C, H//s, W//s) to (B, C, H, W).
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.degradation import as_stored, bicubic_upscale, degrade
 from kfsr.errors import InputError
 from kfsr.kernel import Kernel, resize_kernel
 from kfsr.progress import Progress, silent
@@ -106,9 +106,7 @@ def rehearse(
     result = solve(window, kernel, sigma, uncertainty)
     h, w = (n // scale * scale for n in window.shape[-2:])
     father = window[..., :h, :w]
-    son = degrade(father, kernel, scale)
-    son = son + noise * torch.randn(son.shape, generator=generator).to(son.device)
-    son = ((son * 127.5).round() / 127.5).clamp(-1, 1)
+    son = as_stored(degrade(father, kernel, scale), noise, generator)
     again = solve(son, kernel, sigma, uncertainty)
     rim = min(8, h // 4, w // 4)
 

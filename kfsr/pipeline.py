@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr import refinement
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.estimators import edges, ikl, size, spectral
@@ -88,6 +89,7 @@ def upscale(
     kernel: Kernel | None = None,
     kernel_method: str = "auto",
     kernel_init: str = "spectral",
+    refine: bool | None = None,
     uncertainty: float | None = None,
     solver: str = "unrolled",
     weights: Path | None = None,
@@ -100,11 +102,13 @@ def upscale(
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: auto, spectral, ikl, edges or
-    bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian. uncertainty: of
-    the kernel, 0 to 2, for `unrolled`; None is the preset's, little for one that is given. solver:
-    unrolled, unfolding, zssr or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled
-    ones. window: upscale only this part; everything is still learned from the whole picture. progress: called as
-    progress(stage, step, total). The same seed on the same CPU gives the same picture.
+    bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian. refine: whether
+    the kernel gets its fine form through the solver (`kfsr.refinement`), also one that is given; None refines the
+    estimates that gain by it, spectral and ikl. uncertainty: of the kernel, 0 to 2, for `unrolled`; None is the
+    preset's, little for one that is given. solver: unrolled, unfolding, zssr or bicubic (plain interpolation);
+    weights: a file for `unrolled` in place of the bundled ones. window: upscale only this part; everything is still
+    learned from the whole picture. progress: called as progress(stage, step, total). The same seed on the same CPU
+    gives the same picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
     UsageError for a wrong argument.
@@ -122,9 +126,11 @@ def upscale(
     if kernel is None:
         check_kernel_method(method, kernel_init)
         try:
-            kernel = work.estimate(method, kernel_init)
+            kernel = work.finished(work.estimate(method, kernel_init), refine)
         except InputError as reason:
             kernel, fallback = bicubic_kernel(scale), str(reason)
+    elif refine:
+        kernel = work.finished(kernel, refine)
     whole = (0, 0, picture.height, picture.width)
     _check_window(window or whole, picture)
     part = work.low_res[(..., *_slices(window or whole))]
@@ -148,6 +154,7 @@ def estimate_kernel(
     *,
     method: str = "auto",
     init: str = "spectral",
+    refine: bool | None = None,
     preset: str = "balanced",
     seed: int = 0,
     device: str = "cpu",
@@ -161,7 +168,7 @@ def estimate_kernel(
     check_scale(scale)
     work = _Work(picture, scale, preset, seed, device, progress or silent)
     check_kernel_method(method, init)
-    return work.estimate(method, init)
+    return work.finished(work.estimate(method, init), refine)
 
 
 def check_solver(solver: str, weights: Path | None, uncertainty: float | None, device: str) -> None:
@@ -199,6 +206,7 @@ class _Work:
         pixels = picture.premultiplied() if picture.alpha is not None else picture.pixels
         self.low_res = _to_tensor(pixels, self.device)
         self.noise = math.sqrt(noise_variance(self.low_res))
+        self.least_sigma = max(self.noise, compression_level(self.low_res))
         self.timings: dict[str, float] = {}
         self.choice = ""
 
@@ -278,6 +286,23 @@ class _Work:
         self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
         return self.estimate(gaussian, "spectral")
 
+    def finished(self, kernel: Kernel, refine: bool | None) -> Kernel:
+        """`kernel` with the fine form that the bundled solver finds, whatever makes the picture later; as it is where
+        that is not asked for, nor (None) known to help."""
+        cfg = self.preset.refine
+        if refine is False or (refine is None and kernel.method not in cfg.methods):
+            return kernel
+        net = solver_network(None, str(self.device))
+        sigma = max(self.preset.unrolled.gate.estimated_sigma, self.least_sigma)
+
+        def solve(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
+            return unrolled.solve(low_res, k, self.scale, net, sigma, uncertainty)
+
+        with self.timed("refine"):
+            return refinement.refine(
+                self.low_res, kernel, sigma, self.noise, solve, cfg, self.generator(6), progress=self.progress
+            )
+
     def solve(
         self, part: Tensor, kernel: Kernel, solver: str, uncertainty: float | None, weights: Path | None
     ) -> tuple[Tensor, Choice]:
@@ -285,7 +310,7 @@ class _Work:
         estimated = kernel.method in ESTIMATORS
         gate = self.preset.unrolled.gate if solver == "unrolled" else self.preset.unfolding.gate
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
-        sigma = max(least, self.noise, compression_level(self.low_res))
+        sigma = max(least, self.least_sigma)
         if uncertainty is None:
             uncertainty = self.uncertainty(gate, kernel)
         trial, final = self._solver(solver, weights)

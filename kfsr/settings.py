@@ -90,6 +90,25 @@ class EdgesSettings:
 
 
 @dataclass(frozen=True)
+class RefineSettings:
+    """methods: whose kernels are refined unasked. window: side in high-resolution pixels of what is solved for it.
+    uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
+    inertia (for scale 2, 3, 4): holds the kernel where it was, against the mean of the equations' diagonal, for a
+    window of `pixels` low-resolution pixels, and more for a smaller one; a larger scale has more weights to find. rim:
+    low-resolution pixels left out along the window's border. cut: share of the peak under which the result is noise.
+    smallest: side in low-resolution pixels of a window with enough equations."""
+
+    methods: tuple[str, ...] = ("spectral", "ikl")
+    window: int = 768
+    uncertainty: float = 0.5
+    inertia: tuple[float, float, float] = (0.1, 0.15, 0.25)
+    pixels: int = 384**2
+    rim: int = 10
+    cut: float = 0.015
+    smallest: int = 96
+
+
+@dataclass(frozen=True)
 class AutoSettings:
     """sure_spread: of log size, under which the spectral fit leaves no doubt that the kernel is near a Gaussian.
     least_size: share of the edges' kernel's size that a spectral kernel must have; one that is no Gaussian leads the
@@ -154,7 +173,13 @@ class UnrolledSettings:
         default_factory=lambda: GateSettings(
             overshoot_ratios=(1.45, 1.4, 1.2),
             overshoot_floor=0.5,
-            steps=(GateStep(1.0, 1.0, 0.0), GateStep(0.7, 1.0, 1.0), GateStep(0.5, 1.0, 1.5), GateStep(0.3, 1.0, 2.0)),
+            steps=(
+                GateStep(1.0, 1.0, 0.0),
+                GateStep(1.0, 1.0, 0.4),
+                GateStep(0.7, 1.0, 1.0),
+                GateStep(0.5, 1.0, 1.5),
+                GateStep(0.3, 1.0, 2.0),
+            ),
         )
     )
 
@@ -181,6 +206,7 @@ class Preset:
     size: SizeSettings = field(default_factory=SizeSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
+    refine: RefineSettings = field(default_factory=RefineSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)
     unrolled: UnrolledSettings = field(default_factory=UnrolledSettings)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PilImage
 from skimage import data
 
-from kfsr.degradation import adjoint, bicubic_upscale, degrade, reflect_index, reflect_pad
+from kfsr.degradation import adjoint, as_stored, bicubic_upscale, degrade, reflect_index, reflect_pad
 from kfsr.errors import UsageError
 from kfsr.kernel import bicubic_kernel, from_div2krk, gaussian_kernel, shift_div2krk
 
@@ -205,3 +205,17 @@ def test_agrees_with_scipy_correlate(scale: int) -> None:
     blurred = ndi.correlate(x, kernel.numpy(), mode="mirror", origin=4 - size // 2)
     expected = blurred[::scale, ::scale][: 61 // scale, : 61 // scale]
     np.testing.assert_allclose(low, expected, atol=1e-12)
+
+
+def test_as_stored_is_rounded_noisy_and_repeatable():
+    x = torch.full((1, 1, 200, 200), 0.123)
+
+    def stored(noise):
+        return as_stored(x, noise, torch.Generator().manual_seed(4))
+
+    levels = (stored(0.05) + 1) * 127.5
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+    assert float(stored(0.05).std()) == pytest.approx(0.05, rel=0.02)
+    assert torch.equal(stored(0.05), stored(0.05))
+    assert float((stored(0.0) - x).abs().max()) < 0.5 / 127.5 + 1e-6
+    assert float(as_stored(10 * x, 0.0, torch.Generator()).max()) == 1

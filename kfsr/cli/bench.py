@@ -42,6 +42,7 @@ def bench(
     kernel_method: Annotated[
         BenchKernel, typer.Option("--kernel-method", help="true takes the data set's kernels.")
     ] = BenchKernel.auto,
+    refine: options.RefineOption = None,
     solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unrolled,
     weights: options.WeightsOption = None,
     uncertainty: options.UncertaintyOption = None,
@@ -95,6 +96,7 @@ def bench(
                     case,
                     scale,
                     kernel_method=str(kernel_method),
+                    refine=refine,
                     solver=str(solver),
                     weights=weights,
                     uncertainty=uncertainty,

@@ -47,6 +47,7 @@ def kernel(
     init: Annotated[
         options.KernelInit, typer.Option("--init", "--kernel-init", help="What ikl starts from.")
     ] = options.KernelInit.spectral,
+    refine: options.RefineOption = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel, for people.")
     ] = None,
@@ -93,6 +94,7 @@ def kernel(
             scale,
             method=str(method),
             init=str(init),
+            refine=refine,
             preset=str(preset),
             seed=seed,
             device=device_name,
@@ -129,6 +131,7 @@ def kernel(
                 "scale": scale,
                 "kernel_method": str(method),
                 "kernel_init": str(init),
+                "refine": refine,
                 "preset": str(preset),
                 "seed": seed,
                 "device": device_name,

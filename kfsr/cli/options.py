@@ -74,6 +74,14 @@ KernelMethodOption = Annotated[
     ),
 ]
 KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]
+RefineOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--refine/--no-refine",
+        show_default="for spectral and ikl",
+        help="Give the kernel its fine form, which no Gaussian has, through the solver.",
+    ),
+]
 WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", metavar="FILE", help="Other weights for the unrolled solver: also USRNet's (.pth)."),

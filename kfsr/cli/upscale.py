@@ -60,6 +60,7 @@ def upscale(
         typer.Option("--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     ] = None,
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
+    refine: options.RefineOption = None,
     solver: Annotated[
         options.Solver, typer.Option("--solver", help="How the picture is made once the kernel is known.")
     ] = options.Solver.unrolled,
@@ -109,6 +110,7 @@ def upscale(
         "scale": scale,
         "kernel_method": method,
         "kernel_init": str(kernel_init),
+        "refine": refine,
         "solver": str(solver),
         "uncertainty": uncertainty,
         "preset": str(preset),

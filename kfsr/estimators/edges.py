@@ -23,6 +23,7 @@ from torch import Tensor
 
 from kfsr.errors import InputError
 from kfsr.kernel.value import Kernel, check_scale
+from kfsr.least_squares import normal_equations
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
 
@@ -58,7 +59,7 @@ def estimate(
         for low_res in windows:
             # (1) the picture that has few edges and gives this one
             latent = _few_edges(low_res, kernel, sharpness, cfg)
-            normal.append(_normal_equations(latent, low_res, kernel.shape[0]))
+            normal.append(normal_equations(latent, low_res, kernel.shape[0], FINER, _RIM))
         # (2) the kernel between the two
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
         kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
@@ -151,21 +152,6 @@ def _difference_transfer(shape: tuple[int, int], axis: int) -> Tensor:
 def _alias_mean(spectrum: Tensor) -> Tensor:
     height, width = spectrum.shape
     return spectrum.reshape(FINER, height // FINER, FINER, width // FINER).mean((0, 2))
-
-
-def _normal_equations(latent: Tensor, low_res: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """A^T A (K^2, K^2) and A^T b (K^2) of (2), the differences of both pictures by one low-resolution pixel."""
-    pad = (size - FINER) // 2
-    inside = np.s_[_RIM:-_RIM, _RIM:-_RIM]
-    matrix, right = torch.zeros(size**2, size**2), torch.zeros(size**2)
-    for axis in (0, 1):
-        fine = torch.roll(latent, -FINER, axis) - latent
-        patches = F.unfold(F.pad(fine[None, None], (pad,) * 4, mode="circular"), size, stride=FINER)[0]
-        a = patches.unflatten(1, low_res.shape)[(slice(None), *inside)].flatten(1)
-        b = (torch.roll(low_res, -1, axis) - low_res)[inside].flatten()
-        matrix += a @ a.T
-        right += a @ b
-    return matrix.double(), right.double()
 
 
 def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:

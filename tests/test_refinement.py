@@ -1,0 +1,69 @@
+"""The refinement of an estimate: what it must find, and what it must leave alone."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from kfsr.degradation import as_stored, degrade
+from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
+from kfsr.refinement import refine
+from kfsr.settings import RefineSettings
+from kfsr.solvers import unrolled
+from kfsr.weights import solver_network
+
+COVARIANCE = np.array([[2.6, 1.0], [1.0, 1.6]])
+
+
+def sharp():
+    return torch.from_numpy(data.astronaut()[0:400, 60:460].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def low_resolution(kernel):
+    y = degrade(sharp(), torch.from_numpy(kernel.array.copy()).float(), kernel.scale)
+    return as_stored(y, 0.0, torch.Generator())
+
+
+def refined(low_res, kernel, **settings):
+    net = solver_network(None, "cpu")
+
+    def solve(y, k, sigma, uncertainty):
+        return unrolled.solve(y, k, kernel.scale, net, sigma, uncertainty)
+
+    generator = torch.Generator().manual_seed(0)
+    return refine(low_res, kernel, 0.003, 0.0, solve, RefineSettings(**settings), generator)
+
+
+def rippled():
+    """A Gaussian as DIV2KRK has them: every weight is wrong by up to a third."""
+    ripple = 1 + 0.35 * np.random.default_rng(1).uniform(-1, 1, (16, 16))
+    return Kernel.from_array(gaussian_kernel(COVARIANCE, 2).array * ripple, 2)
+
+
+def test_the_ripple_is_found():
+    truth = rippled()
+    start = gaussian_kernel(truth.covariance, 2)
+    found = refined(low_resolution(truth), start)
+    before, after = (np.abs(k.array - truth.array).sum() for k in (start, found))
+    assert after < 0.8 * before
+
+
+def test_a_kernel_that_is_right_stays():
+    truth = gaussian_kernel(COVARIANCE, 2)
+    found = refined(low_resolution(truth), truth)
+    assert compare_kernels(found, truth).ncc > 0.998
+    assert found.size == truth.size
+    assert found.array.min() >= 0
+
+
+def test_a_small_picture_gives_the_kernel_back():
+    start = gaussian_kernel(COVARIANCE, 2)
+    assert refined(low_resolution(start)[..., :95, :], start) is start
+
+
+@pytest.mark.parametrize("scale", [3, 4])
+def test_other_scales(scale):
+    truth = gaussian_kernel(COVARIANCE * scale**2 / 4, scale)
+    found = refined(low_resolution(truth), truth, window=192, smallest=40)
+    assert compare_kernels(found, truth).ncc > 0.99
+    assert (found.scale, found.size, found.method) == (scale, truth.size, truth.method)
