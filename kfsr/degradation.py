@@ -63,7 +63,7 @@ def as_stored(x: Tensor, noise: float, generator: torch.Generator) -> Tensor:
     The generator is a CPU one.
     """
     noisy = x + noise * torch.randn(x.shape, generator=generator).to(x.device)
-    return ((noisy * 127.5).round() / 127.5).clamp(-1, 1)
+    return (((noisy + 1) * 127.5).round() / 127.5 - 1).clamp(-1, 1)
 
 
 def adjoint(y: Tensor, kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:

@@ -1,12 +1,14 @@
 """What the gate measures: overshoot by hand, noise against noise that was added."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from skimage import data
 
 from kfsr.degradation import bicubic_upscale
-from kfsr.gate import BICUBIC, CAUTIOUS, TRUSTED, busiest_window, choose, overshoot, rehearse
+from kfsr.gate import BICUBIC, CAUTIOUS, TRUSTED, Trial, busiest_window, choose, overshoot, rehearse
 from kfsr.kernel import gaussian_kernel
 from kfsr.settings import GateSettings
 
@@ -68,22 +70,32 @@ def rehearsed(solve):
 def test_interpolation_gains_nothing_in_the_rehearsal_and_passes():
     trial = rehearsed(interpolate)
     assert trial.rehearsal_gain == pytest.approx(0, abs=1e-6)
-    assert trial.objection(GateSettings(), 2) is None
+    assert trial.objection(GateSettings(), 2, 96**2) is None
 
 
 def test_ringing_is_objected_to():
-    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2)
+    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2, 96**2)
 
 
 def test_a_solver_that_fails_the_rehearsal_is_objected_to():
     trial = rehearsed(lambda low_res, kernel, sigma, uncertainty: torch.zeros_like(bicubic_upscale(low_res, 2)))
-    assert "worse than bicubic" in trial.objection(GateSettings(), 2)
+    assert "worse than bicubic" in trial.objection(GateSettings(), 2, 96**2)
 
 
 def chosen(solve, estimated=True):
     kernel = gaussian_kernel(np.eye(2) * 1.5, 2)
     generator = torch.Generator().manual_seed(0)
     return choose(textured(), kernel, 0.01, 0.3, 0.0, solve, GateSettings(), generator, estimated=estimated), kernel
+
+
+def test_a_large_picture_may_ring_more():
+    trial = Trial(overshoot=10.0, rehearsed=6.0, rehearsal_gain=1.0)
+    cfg = GateSettings()
+    small, large, huge = (trial.objection(cfg, 2, side**2) for side in (256, 800, 8000))
+    assert "rings" in small
+    assert large is None
+    assert huge is None
+    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 8000**2)
 
 
 def test_what_passes_is_used_as_it_is():

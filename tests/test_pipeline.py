@@ -276,3 +276,24 @@ def test_the_command_line_offers_what_there_is(monkeypatch):
     assert tuple(map(str, options.KernelMethod)) == pipeline.KERNEL_METHODS
     assert tuple(map(str, options.KernelInit)) == pipeline.KERNEL_INITS
     assert tuple(map(str, options.Solver)) == pipeline.SOLVERS
+
+
+def test_estimates_are_refined_unless_that_is_refused():
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    plain, refined, asked = (
+        kfsr.estimate_kernel(photograph, 2, method="spectral", refine=choice) for choice in (False, None, True)
+    )
+    assert np.array_equal(refined.array, asked.array)
+    assert not np.array_equal(refined.array, plain.array)
+    assert refined.method == "spectral"
+
+
+def test_a_given_kernel_is_refined_only_when_that_is_asked_for():
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    given = gaussian_kernel(np.eye(2) * 3, 2)
+    window = (0, 0, 8, 8)
+    kept, changed = (up(photograph, kernel=given, refine=choice, window=window) for choice in (None, True))
+    assert kept.kernel is given
+    assert "refine" not in kept.report.timings
+    assert not np.array_equal(changed.kernel.array, given.array)
+    assert changed.report.timings["refine"] > 0

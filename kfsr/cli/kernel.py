@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kfsr import batch
-from kfsr.batch import Job
+from kfsr.batch import Job, Outcome
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
@@ -23,7 +23,7 @@ _SUFFIXES = (".npy", ".npz", ".mat", ".png")
 
 @guarded
 def kernel(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="The picture; - is standard input.")],
+    inputs: options.InputsArgument = None,
     scale: options.ScaleOption = 2,
     output_path: Annotated[
         str | None,
@@ -35,6 +35,8 @@ def kernel(
             show_default="PHOTO_kernel.npy beside the picture; nothing with --json",
         ),
     ] = None,
+    recursive: options.RecursiveOption = False,
+    files_from: options.FilesFromOption = None,
     method: Annotated[
         options.KernelMethod,
         typer.Option(
@@ -58,27 +60,29 @@ def kernel(
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
-    """Find the downscaling kernel of a picture, from that picture alone.
+    """Find the downscaling kernels of pictures, each from that picture alone.
 
-    The kernel goes to a file that --kernel of `upscale` and `degrade` reads. A line on standard error says
-    its size and direction. With --json they go to standard output, and a file is written only where -o names
-    one.
+    The kernel goes to a file that --kernel of `upscale` and `degrade` reads: PHOTO_kernel.npy beside PHOTO.png, or
+    PHOTO.npy in the folder that -o names. A line on standard error says its size and direction. With --json they go
+    to standard output, and files are written only where -o names a place.
     """
     nowhere = as_json and output_path is None
-    job = batch.plan(
-        [source],
+    jobs = batch.plan(
+        output.find_inputs(inputs or [], files_from, recursive),
         output_path,
-        kernel_name,
+        kernel_name if output_path is None else kernel_name_in_folder,
         check_name=None if nowhere else check_kernel_name,
         keep=[] if plot is None else [plot],
-    )[0]
-    to_stdout = job.target is None and not nowhere
+    )
+    to_stdout = jobs[0].target is None and not nowhere
     if to_stdout:
         if as_json:
             raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
         output.refuse_terminal("a kernel")
     if plot is not None:
-        _check_plot(plot, job)
+        if len(jobs) > 1:
+            raise UsageError("--plot draws one kernel, and there are several pictures; leave it out")
+        _check_plot(plot, jobs[0])
     console = Console(quiet)
     device_name = options.use_torch(device, threads)
     from kfsr import pipeline
@@ -110,36 +114,50 @@ def kernel(
             write_image(Image.from_array(plot_kernel(found)), plot)
         return found
 
+    settings = {
+        "scale": scale,
+        "kernel_method": str(method),
+        "kernel_init": str(init),
+        "refine": refine,
+        "preset": str(preset),
+        "seed": seed,
+        "device": device_name,
+    }
+    errors: list[Exception | None] = []
     with console.session():
-        outcome = next(batch.run([job], work))
+        for outcome in batch.run(jobs, work):
+            console.close()
+            console.subject = ""
+            _tell(outcome, nowhere, console)
+            if as_json:
+                output.write_record(_record(outcome, nowhere, settings, plot))
+            errors.append(outcome.error)
+    if len(jobs) > 1:
+        output.sum_up(console, errors, as_json)
+    return conclude_run(errors)
+
+
+def _tell(outcome: Outcome[Kernel], nowhere: bool, console: Console) -> None:
     if outcome.error is not None:
-        print_failure(outcome.error, job.source_name)
+        print_failure(outcome.error, outcome.job.source_name)
     if outcome.value is not None:
-        facts = kernel_facts(outcome.value)
-        where = "" if nowhere else f" -> {job.target_name}"
-        console.note(f"{job.source_name}{where}: {_in_words(facts)}, {outcome.seconds:.1f} s")
-    if as_json:
-        record: dict[str, Any] = {
-            "input": job.source_name,
-            "output": None if nowhere else job.target_name,
-            "status": "done" if outcome.error is None else "failed",
-        }
-        if outcome.error is not None:
-            record["error"] = describe(outcome.error)
-        if outcome.value is not None:
-            record |= {
-                "scale": scale,
-                "kernel_method": str(method),
-                "kernel_init": str(init),
-                "refine": refine,
-                "preset": str(preset),
-                "seed": seed,
-                "device": device_name,
-                "kernel": facts,
-                "plot": None if plot is None else str(plot),
-            }
-        output.write_record(record | output.footer(outcome.seconds))
-    return conclude_run([outcome.error])
+        where = "" if nowhere else f" -> {outcome.job.target_name}"
+        words = _in_words(kernel_facts(outcome.value))
+        console.note(f"{outcome.job.source_name}{where}: {words}, {outcome.seconds:.1f} s")
+
+
+def _record(outcome: Outcome[Kernel], nowhere: bool, settings: dict[str, Any], plot: Path | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "input": outcome.job.source_name,
+        "output": None if nowhere else outcome.job.target_name,
+        "status": "done" if outcome.error is None else "failed",
+    }
+    if outcome.error is not None:
+        record["error"] = describe(outcome.error)
+    if outcome.value is not None:
+        record |= settings
+        record |= {"kernel": kernel_facts(outcome.value), "plot": None if plot is None else str(plot)}
+    return record | output.footer(outcome.seconds)
 
 
 def kernel_facts(kernel: Kernel) -> dict[str, Any]:
@@ -164,8 +182,13 @@ def kernel_facts(kernel: Kernel) -> dict[str, Any]:
 
 
 def kernel_name(picture: Path) -> str:
-    """File name of a picture's kernel where the user gives none."""
+    """File name of a picture's kernel beside the picture."""
     return f"{picture.stem}_kernel.npy"
+
+
+def kernel_name_in_folder(picture: Path) -> str:
+    """File name of a picture's kernel in a folder of kernels."""
+    return f"{picture.stem}.npy"
 
 
 def check_kernel_name(path: Path) -> None:

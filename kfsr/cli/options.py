@@ -60,6 +60,19 @@ def _check_seed(seed: int) -> int:
 
 
 ScaleOption = Annotated[int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")]
+InputsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT...", help="Pictures, folders of them, or - for standard input.", show_default=False),
+]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders' sub-folders too.")]
+FilesFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        help="Also take the inputs listed here, one a line or NUL-separated; - is stdin.",
+    ),
+]
 OutputOption = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="A file, a folder, or - for standard output."),

@@ -13,6 +13,7 @@ from kfsr.errors import OutputError, UsageError
 from kfsr.inputs import STREAM, Source, find, read_list
 
 if TYPE_CHECKING:
+    from kfsr.cli.console import Console
     from kfsr.image import Image
 
 
@@ -71,6 +72,18 @@ def write_text(text: str) -> None:
 def write_record(record: dict[str, Any]) -> None:
     """One JSON object on one line, at once. What JSON cannot say (NaN, infinity) is null."""
     write_text(json.dumps(_plain(record), allow_nan=False))
+
+
+def sum_up(console: Console, errors: list[Exception | None], as_json: bool, skipped: int | None = None) -> None:
+    """The end of a run over several pictures: how many were done, skipped (where that can be) and failed."""
+    failed = len(errors) - errors.count(None)
+    counts = {"done": len(errors) - failed - (skipped or 0)}
+    if skipped is not None:
+        counts["skipped"] = skipped
+    counts["failed"] = failed
+    console.note(", ".join(f"{count} {what}" for what, count in counts.items()))
+    if as_json:
+        write_record({"summary": counts})
 
 
 def _piped(what: str) -> bytes:

@@ -15,7 +15,7 @@ from kfsr import batch, manifest
 from kfsr.batch import Job, Outcome
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
-from kfsr.cli.kernel import check_kernel_name, kernel_name
+from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
 from kfsr.inputs import STREAM, Source
@@ -32,23 +32,11 @@ TRUSTED = "trusted"
 
 @guarded
 def upscale(
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT...", help="Pictures, folders of them, or - for standard input.", show_default=False
-        ),
-    ] = None,
+    inputs: options.InputsArgument = None,
     scale: options.ScaleOption = 2,
     output_path: options.OutputOption = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders' sub-folders too.")] = False,
-    files_from: Annotated[
-        str | None,
-        typer.Option(
-            "--files-from",
-            metavar="FILE",
-            help="Also take the inputs listed here, one a line or NUL-separated; - is stdin.",
-        ),
-    ] = None,
+    recursive: options.RecursiveOption = False,
+    files_from: options.FilesFromOption = None,
     name: Annotated[str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")] = NAME,
     skip_existing: Annotated[
         bool,
@@ -145,11 +133,7 @@ def upscale(
             errors.append(outcome.error)
             skipped += outcome.error is None and outcome.value is None
     if len(jobs) > 1:
-        failed = len(errors) - errors.count(None)
-        counts = {"done": len(errors) - failed - skipped, "skipped": skipped, "failed": failed}
-        console.note(", ".join(f"{count} {what}" for what, count in counts.items()))
-        if as_json:
-            output.write_record({"summary": counts})
+        output.sum_up(console, errors, as_json, skipped)
     return conclude_run(errors)
 
 
@@ -215,7 +199,7 @@ def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path]) -> dict[
         raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
     keep = [*keep, *(job.target for job in jobs if job.target is not None)]
     sources = [Source(job.source, job.under) for job in jobs]
-    plan = batch.plan(sources, place, kernel_name, check_name=check_kernel_name, keep=keep)
+    plan = batch.plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep)
     return {job: one.target for job, one in zip(jobs, plan, strict=True) if one.target is not None}
 
 

@@ -36,7 +36,21 @@ def test_a_tree_is_mirrored(scans):
 
 def test_kernels_mirror_the_tree_too(scans):
     kfsr_run(scans, "upscale", "scans", "-r", "-o", "out", "--save-kernel", "k", *QUICK).ok()
-    assert results(scans / "k") == {"face_kernel.npy", "sub/cat_kernel.npy", "sub/gray_kernel.npy"}
+    assert results(scans / "k") == {"face.npy", "sub/cat.npy", "sub/gray.npy"}
+
+
+def test_kernels_of_a_tree(scans):
+    (scans / "scans" / "broken.png").write_bytes(b"no picture")
+    done = kfsr_run(scans, "kernel", "scans", "-r", "-o", "k", "--method", "bicubic", "--json")
+    assert done.status == 3
+    assert sorted(statuses(done)) == ["done", "done", "done", "failed"]
+    assert json.loads(done.stdout.splitlines()[-1])["summary"] == {"done": 3, "failed": 1}
+    assert results(scans / "k") == {"face.npy", "sub/cat.npy", "sub/gray.npy"}
+
+
+def test_one_plot_for_one_kernel(scans):
+    args = ("kernel", "face.png", "cat.jpg", "-o", "k/", "--method", "bicubic", "--plot", "p.png")
+    assert "--plot" in kfsr_run(scans, *args).error_line(2)
 
 
 def test_a_list_from_find(scans):
