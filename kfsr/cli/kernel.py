@@ -57,6 +57,7 @@ def kernel(
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
+    max_pixels: options.MaxPixelsOption = None,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
@@ -94,7 +95,7 @@ def kernel(
 
         console.subject = job.source_name
         found: Kernel = pipeline.estimate_kernel(
-            output.read_picture(job.source),
+            output.read_picture(job.source, max_pixels),
             scale,
             method=str(method),
             init=str(init),

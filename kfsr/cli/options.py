@@ -120,6 +120,16 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, max=1024, help="CPU threads.", show_default="one per core"),
 ]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        show_default="89478485",
+        help="Refuse pictures of more pixels than this: a small file can unpack to gigabytes.",
+    ),
+]
 QualityOption = Annotated[
     int,
     typer.Option("--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."),

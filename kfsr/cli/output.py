@@ -31,16 +31,16 @@ def write_data(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def read_picture(source: Path | None) -> Image:
-    """The picture in a file, or on standard input (None).
+def read_picture(source: Path | None, max_pixels: int | None = None) -> Image:
+    """The picture in a file, or on standard input (None); of no more than `max_pixels` (None: as `read_image`).
 
     Raises InputError for what is no usable picture, UsageError when standard input is a keyboard or closed.
     """
     from kfsr.image import read_image
 
     if source is not None:
-        return read_image(source)
-    return read_image(_piped("a picture"), "standard input")
+        return read_image(source, max_pixels=max_pixels)
+    return read_image(_piped("a picture"), "standard input", max_pixels)
 
 
 def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> list[Source]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,6 +63,10 @@ def upscale(
         typer.Option("--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."),
     ] = None,
     quality: options.QualityOption = 95,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave EXIF out of the results; the colour profile stays.")
+    ] = False,
+    max_pixels: options.MaxPixelsOption = None,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
@@ -106,7 +110,7 @@ def upscale(
     }
     with console.session():
         kernel = _load_kernel(kernel_file, scale)
-        settings = _digest_of({**choices, "quality": quality}, [kernel_file, weights])
+        settings = _digest_of({**choices, "quality": quality, "strip": strip}, [kernel_file, weights])
         task = _Task(
             call=partial(
                 pipeline.upscale,
@@ -118,6 +122,8 @@ def upscale(
             ),
             kernel_paths=kernel_paths,
             quality=quality,
+            strip=strip,
+            max_pixels=max_pixels,
             console=console,
             settings=settings if skip_existing or len(jobs) > 1 else None,
             skip=skip_existing,
@@ -145,6 +151,8 @@ class _Task:
     call: Callable[[Any], Result]
     kernel_paths: dict[Job, Path]
     quality: int
+    strip: bool
+    max_pixels: int | None
     console: Console
     settings: str | None
     skip: bool
@@ -156,7 +164,8 @@ class _Task:
         self.console.subject = job.source_name
         if self.skip and self._is_finished(job):
             return None
-        result = self.call(output.read_picture(job.source))
+        picture = output.read_picture(job.source, self.max_pixels)
+        result = self.call(replace(picture, exif=None) if self.strip else picture)
         if job in self.kernel_paths:
             save_kernel(result.kernel, self.kernel_paths[job])
         if job.target is None:

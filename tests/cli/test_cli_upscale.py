@@ -199,3 +199,19 @@ def test_the_bundled_solver_with_a_spectral_kernel(photos):
     assert (report["solver"], report["kernel_method"]) == ("unrolled", "spectral")
     small = opened(photos / "face_x2.png").resize((80, 64), PIL.Image.Resampling.BOX)
     assert np.abs(np.asarray(small).astype(int) - pixels(photos / "face.png")).mean() < 5
+
+
+def test_exif_is_kept_unless_it_is_stripped(photos):
+    exif = PIL.Image.Exif()
+    exif[0x0110] = "a camera"
+    PIL.Image.open(photos / "face.png").save(photos / "shot.jpg", exif=exif)
+    kfsr_run(photos, "upscale", "shot.jpg", "-o", "kept.jpg", *QUICK).ok()
+    kfsr_run(photos, "upscale", "shot.jpg", "-o", "bare.jpg", "--strip", *QUICK).ok()
+    assert PIL.Image.open(photos / "kept.jpg").getexif()[0x0110] == "a camera"
+    assert not PIL.Image.open(photos / "bare.jpg").getexif()
+
+
+def test_a_limit_on_pixels(photos):
+    line = kfsr_run(photos, "upscale", "face.png", "--max-pixels", "1000", *QUICK).error_line(4)
+    assert "more than the limit of 1000" in line
+    assert "more than the limit" in kfsr_run(photos, "kernel", "face.png", "--max-pixels", "1000").error_line(4)
