@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -120,7 +120,7 @@ def upscale(
     check_solver(solver, weights, uncertainty, device)
     if kernel is not None and kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
-    work = _Work(picture, scale, preset, seed, device, progress or silent)
+    work = _Work([picture], scale, preset, seed, device, progress or silent)
     fallback = None
     method = kernel_method if kernel is None else kernel.method
     if kernel is None:
@@ -149,7 +149,7 @@ def upscale(
 
 
 def estimate_kernel(
-    image: Image | np.ndarray,
+    image: Image | np.ndarray | Sequence[Image | np.ndarray],
     scale: int = 2,
     *,
     method: str = "auto",
@@ -162,11 +162,17 @@ def estimate_kernel(
 ) -> Kernel:
     """The downscaling kernel of one picture, from that picture alone; arguments as in `upscale`.
 
-    Raises InputError when the picture is too small or too flat to learn a kernel from.
+    image: or several pictures that one camera, lens or scanner made small; the kernel is then the one they share.
+    Raises InputError when a picture is too small or too flat to learn a kernel from.
     """
-    picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
+    several = [image] if isinstance(image, Image | np.ndarray) else image
+    pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]
+    if not pictures:
+        raise UsageError("no picture to learn a kernel from")
+    if len({one.channels for one in pictures}) > 1:
+        pictures = [_as_gray(one) for one in pictures]
     check_scale(scale)
-    work = _Work(picture, scale, preset, seed, device, progress or silent)
+    work = _Work(pictures, scale, preset, seed, device, progress or silent)
     check_kernel_method(method, init)
     return work.finished(work.estimate(method, init), refine)
 
@@ -197,16 +203,19 @@ def check_kernel_method(method: str, init: str) -> None:
 
 
 class _Work:
-    """One picture on its way through the stages: the tensors, the random states and the clock."""
+    """One picture on its way through the stages, or several that a kernel is learned from together: the tensors, the
+    random states and the clock."""
 
-    def __init__(self, picture: Image, scale: int, preset: str, seed: int, device: str, progress: Progress) -> None:
-        self.picture, self.scale, self.seed, self.progress = picture, scale, seed, progress
+    def __init__(
+        self, pictures: Sequence[Image], scale: int, preset: str, seed: int, device: str, progress: Progress
+    ) -> None:
+        self.pictures, self.picture = pictures, pictures[0]
+        self.scale, self.seed, self.progress = scale, seed, progress
         self.preset_name, self.preset = preset, preset_named(preset)
         self.device = torch.device(device)
-        pixels = picture.premultiplied() if picture.alpha is not None else picture.pixels
-        self.low_res = _to_tensor(pixels, self.device)
+        self.tensors = [_to_tensor(one.premultiplied(), self.device) for one in pictures]
+        self.low_res = self.tensors[0]
         self.noise = math.sqrt(noise_variance(self.low_res))
-        self.least_sigma = max(self.noise, compression_level(self.low_res))
         self.timings: dict[str, float] = {}
         self.choice = ""
 
@@ -222,10 +231,15 @@ class _Work:
         # One stream a stage: turning one stage off does not change the others' random numbers.
         return torch.Generator().manual_seed((self.seed * 1_000_003 + stage) % 2**63)
 
+    @property
+    def luminances(self) -> list[np.ndarray]:
+        """Of every picture, (H, W) in [0, 1]."""
+        return [luma(one.pixels) for one in self.pictures]
+
     @cached_property
     def judged_kernel(self) -> tuple[Kernel, float]:
         """The spectral kernel with its size made safe, and the spread of what its log size may be."""
-        fit = spectral.estimate(luma(self.picture.pixels), self.scale, self.preset.spectral)
+        fit = spectral.estimate(self.luminances, self.scale, self.preset.spectral)
         return size.judge(fit, size_judge(), self.preset.size)
 
     def uncertainty(self, gate: GateSettings, kernel: Kernel) -> float:
@@ -249,7 +263,7 @@ class _Work:
             return self.chosen()
         if method == "edges":
             with self.timed("edges"):
-                return edges.estimate(luma(self.picture.pixels), self.scale, self.preset.edges, progress=self.progress)
+                return edges.estimate(self.luminances, self.scale, self.preset.edges, progress=self.progress)
         with self.timed("spectral"):
             if init == "spectral":
                 start, _ = self.judged_kernel
@@ -259,7 +273,7 @@ class _Work:
         if method == "spectral":
             return start
         settings = self.preset.ikl
-        crops = CropSampler([self.low_res], focus=True)
+        crops = CropSampler(self.tensors, focus=True)
         with self.timed("patch model"):
             model = train_patch_model(crops, settings.patch, self.generator(1), progress=self.progress)
         with self.timed("ikl"):
@@ -293,15 +307,25 @@ class _Work:
         if refine is False or (refine is None and kernel.method not in cfg.methods):
             return kernel
         net = solver_network(None, str(self.device))
-        sigma = max(self.preset.unrolled.gate.estimated_sigma, self.least_sigma)
 
         def solve(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
             return unrolled.solve(low_res, k, self.scale, net, sigma, uncertainty)
 
         with self.timed("refine"):
-            return refinement.refine(
-                self.low_res, kernel, sigma, self.noise, solve, cfg, self.generator(6), progress=self.progress
-            )
+            each = [
+                refinement.refine(
+                    low_res,
+                    kernel,
+                    max(self.preset.unrolled.gate.estimated_sigma, _told_sigma(low_res)),
+                    math.sqrt(noise_variance(low_res)),
+                    solve,
+                    cfg,
+                    self.generator(6),
+                    progress=self.progress,
+                )
+                for low_res in self.tensors
+            ]
+        return each[0] if len(each) == 1 else Kernel.from_array(_mean(each), self.scale, kernel.method)
 
     def solve(
         self, part: Tensor, kernel: Kernel, solver: str, uncertainty: float | None, weights: Path | None
@@ -310,7 +334,7 @@ class _Work:
         estimated = kernel.method in ESTIMATORS
         gate = self.preset.unrolled.gate if solver == "unrolled" else self.preset.unfolding.gate
         least = gate.estimated_sigma if estimated else gate.trusted_sigma
-        sigma = max(least, self.least_sigma)
+        sigma = max(least, _told_sigma(self.low_res))
         if uncertainty is None:
             uncertainty = self.uncertainty(gate, kernel)
         trial, final = self._solver(solver, weights)
@@ -428,6 +452,19 @@ def _check_window(window: Window, picture: Image) -> None:
 def _slices(window: Window) -> tuple[slice, slice]:
     row, col, rows, cols = window
     return slice(row, row + rows), slice(col, col + cols)
+
+
+def _told_sigma(low_res: Tensor) -> float:
+    """What the solver is told at least: the picture's noise or JPEG's errors, [-1, 1] units."""
+    return max(math.sqrt(noise_variance(low_res)), compression_level(low_res))
+
+
+def _mean(kernels: Sequence[Kernel]) -> np.ndarray:
+    return np.asarray(np.mean([kernel.array for kernel in kernels], 0))
+
+
+def _as_gray(picture: Image) -> Image:
+    return picture.with_pixels(luma(picture.pixels)[..., None], picture.alpha)
 
 
 def _tensor(kernel: Kernel, device: torch.device) -> Tensor:

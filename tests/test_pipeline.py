@@ -297,3 +297,19 @@ def test_a_given_kernel_is_refined_only_when_that_is_asked_for():
     assert "refine" not in kept.report.timings
     assert not np.array_equal(changed.kernel.array, given.array)
     assert changed.report.timings["refine"] > 0
+
+
+@pytest.mark.parametrize("method", ["spectral", "ikl", "edges"])
+def test_a_kernel_that_several_pictures_share(method):
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    parts = [photograph[:120, :130], photograph[100:, 90:, 1], photograph[60:200, :140]]
+    shared = kfsr.estimate_kernel(parts, 2, method=method, preset="tiny")
+    assert shared.method == method
+    single = kfsr.estimate_kernel(parts[0], 2, method=method, preset="tiny")
+    assert not np.array_equal(single.array, shared.array)
+    assert np.array_equal(single.array, kfsr.estimate_kernel(parts[:1], 2, method=method, preset="tiny").array)
+
+
+def test_no_picture_at_all():
+    with pytest.raises(UsageError, match="no picture"):
+        kfsr.estimate_kernel([], 2)

@@ -14,6 +14,7 @@ from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
+from kfsr.inputs import Source
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -37,6 +38,9 @@ def kernel(
     ] = None,
     recursive: options.RecursiveOption = False,
     files_from: options.FilesFromOption = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="One kernel for all the pictures: of one camera, lens or scanner.")
+    ] = False,
     method: Annotated[
         options.KernelMethod,
         typer.Option(
@@ -61,19 +65,24 @@ def kernel(
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
-    """Find the downscaling kernels of pictures, each from that picture alone.
+    """Find the downscaling kernels of pictures, each from that picture alone, or with --shared one from all.
 
     The kernel goes to a file that --kernel of `upscale` and `degrade` reads: PHOTO_kernel.npy beside PHOTO.png, or
     PHOTO.npy in the folder that -o names. A line on standard error says its size and direction. With --json they go
     to standard output, and files are written only where -o names a place.
     """
     nowhere = as_json and output_path is None
+    sources = output.find_inputs(inputs or [], files_from, recursive)
+    if shared and output_path is None and not as_json:
+        raise UsageError("--shared makes one kernel of all the pictures; name its file with -o")
+    named = [Source(sources[0].path)] if shared else sources
+    keep = [plot, *(source.path for source in sources if source.path is not None)] if shared else [plot]
     jobs = batch.plan(
-        output.find_inputs(inputs or [], files_from, recursive),
+        named,
         output_path,
         kernel_name if output_path is None else kernel_name_in_folder,
         check_name=None if nowhere else check_kernel_name,
-        keep=[] if plot is None else [plot],
+        keep=[path for path in keep if path is not None],
     )
     to_stdout = jobs[0].target is None and not nowhere
     if to_stdout:
@@ -95,7 +104,7 @@ def kernel(
 
         console.subject = job.source_name
         found: Kernel = pipeline.estimate_kernel(
-            output.read_picture(job.source, max_pixels),
+            [output.read_picture(source.path, max_pixels) for source in (sources if shared else [Source(job.source)])],
             scale,
             method=str(method),
             init=str(init),
@@ -120,6 +129,7 @@ def kernel(
         "kernel_method": str(method),
         "kernel_init": str(init),
         "refine": refine,
+        "pictures": len(sources) if shared else 1,
         "preset": str(preset),
         "seed": seed,
         "device": device_name,

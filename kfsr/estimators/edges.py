@@ -14,6 +14,7 @@ squares over all positions of several windows at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.ndimage as ndi
@@ -36,20 +37,28 @@ _SMALLEST = 4 * _TAPER
 
 
 def estimate(
-    luminance: np.ndarray, scale: int, settings: EdgesSettings | None = None, *, progress: Progress = silent
+    luminance: np.ndarray | Sequence[np.ndarray],
+    scale: int,
+    settings: EdgesSettings | None = None,
+    *,
+    progress: Progress = silent,
 ) -> Kernel:
-    """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide.
+    """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide; or of
+    several pictures that share one kernel, which then share the windows, one each at least.
 
-    Raises InputError when the picture is too small (under 32 px on a side) or has no edges.
+    Raises InputError when a picture is too small (under 32 px on a side) or none has edges.
     """
     check_scale(scale)
     cfg = settings or EdgesSettings()
-    if min(luminance.shape) < _SMALLEST:
-        raise InputError(
-            f"a picture of {luminance.shape[1]}x{luminance.shape[0]} px is too small to learn a kernel from its edges; "
-            f"it needs {_SMALLEST} px on each side"
-        )
-    windows = [_periodic(window) for window in _busiest(luminance, cfg.window, cfg.windows)]
+    planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
+    for plane in planes:
+        if min(plane.shape) < _SMALLEST:
+            raise InputError(
+                f"a picture of {plane.shape[1]}x{plane.shape[0]} px is too small to learn a kernel from its edges; "
+                f"it needs {_SMALLEST} px on each side"
+            )
+    each = math.ceil(cfg.windows / len(planes))
+    windows = [_periodic(window) for plane in planes for window in _busiest(plane, cfg.window, each)]
     if max(float(y.std()) for y in windows) < 1e-3:
         raise InputError("the picture is flat: it has no edges to learn a kernel from")
     kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)

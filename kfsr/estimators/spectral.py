@@ -13,6 +13,7 @@ numbers of C, so the estimate needs no correction afterwards.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,29 +39,22 @@ class SpectralFit:
     noise: float
 
 
-def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | None = None) -> SpectralFit:
-    """Gaussian kernel of a picture from its luminance (H, W) in [0, 1], gamma-encoded as stored.
+def estimate(
+    luminance: np.ndarray | Sequence[np.ndarray], scale: int, settings: SpectralSettings | None = None
+) -> SpectralFit:
+    """Gaussian kernel of a picture from its luminance (H, W) in [0, 1], gamma-encoded as stored; or of several pictures
+    that share one kernel, each of which counts as much: (1) is fitted to all at once.
 
-    Raises InputError when the picture is too small (under 2*s patches of 8 px on a side) or flat.
+    Raises InputError when a picture is too small (under 2*s patches of 8 px on a side) or flat.
     """
     check_scale(scale)
     cfg = settings or SpectralSettings()
-    patch = _patch_size(luminance.shape, scale, cfg.patch + cfg.patch_per_scale * scale)
-    coarse, fine = mean_periodogram(luminance, patch), mean_periodogram(luminance, scale * patch)
-    noise = QUANTISATION + noise_variance(torch.from_numpy(2 * luminance - 1)[None, None]) / 4
-    radius = np.hypot(*_frequencies(patch))
-    seen = radius > cfg.lowest_frequency
-    if coarse[seen].max() < 4 * noise:
-        raise InputError("the picture is flat or all noise: there is nothing to learn a kernel from")
-    signal = np.maximum(fine - noise, 1e-3 * noise)
-    log_coarse = np.log(np.maximum(coarse[seen], 1e-3 * noise))
-    rows, cols = _frequencies(scale * patch)
+    planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
+    matches = [_CrossScale(plane, scale, cfg) for plane in planes]
 
     def distance(p: np.ndarray) -> float:
         c = own_blur_factor(scale) * _covariance(p)
-        power = np.exp(-4 * np.pi**2 * (c[0, 0] * rows**2 + 2 * c[0, 1] * rows * cols + c[1, 1] * cols**2))
-        d = log_coarse - np.log(fold(signal * power, scale)[seen] + noise)
-        return float(np.sqrt((d - d.mean()) ** 2 + cfg.robustness).mean())
+        return float(np.mean([match.distance(c) for match in matches]))
 
     fits = []
     for start in cfg.start_variances:
@@ -69,8 +63,36 @@ def estimate(luminance: np.ndarray, scale: int, settings: SpectralSettings | Non
         fits.append(minimize(distance, [half_log, 0.0, half_log], method="L-BFGS-B", bounds=bounds))
     best = min(fits, key=lambda fit: float(fit.fun))
     kernel = gaussian_kernel(_covariance(best.x), scale, default_size(scale))
-    patches = math.prod((side - scale * patch) // (scale * patch // 2) + 1 for side in luminance.shape)
-    return SpectralFit(Kernel(kernel.array, scale, "spectral"), float(best.fun), patches, noise)
+    return SpectralFit(
+        Kernel(kernel.array, scale, "spectral"),
+        float(best.fun),
+        sum(match.patches for match in matches),
+        float(np.mean([match.noise for match in matches])),
+    )
+
+
+class _CrossScale:
+    """One picture's spectra at both scales."""
+
+    def __init__(self, plane: np.ndarray, scale: int, cfg: SpectralSettings) -> None:
+        patch = _patch_size(plane.shape, scale, cfg.patch + cfg.patch_per_scale * scale)
+        coarse, fine = mean_periodogram(plane, patch), mean_periodogram(plane, scale * patch)
+        self.scale, self.robustness = scale, cfg.robustness
+        self.noise = QUANTISATION + noise_variance(torch.from_numpy(2 * plane - 1)[None, None]) / 4
+        self.patches = math.prod((side - scale * patch) // (scale * patch // 2) + 1 for side in plane.shape)
+        self.seen = np.hypot(*_frequencies(patch)) > cfg.lowest_frequency
+        if coarse[self.seen].max() < 4 * self.noise:
+            raise InputError("the picture is flat or all noise: there is nothing to learn a kernel from")
+        self.signal = np.maximum(fine - self.noise, 1e-3 * self.noise)
+        self.log_coarse = np.log(np.maximum(coarse[self.seen], 1e-3 * self.noise))
+        self.rows, self.cols = _frequencies(scale * patch)
+
+    def distance(self, c: np.ndarray) -> float:
+        """Mean robust distance of the log spectra of (1), both sides, for |K_hat| of covariance `c`."""
+        exponent = c[0, 0] * self.rows**2 + 2 * c[0, 1] * self.rows * self.cols + c[1, 1] * self.cols**2
+        power = np.exp(-4 * np.pi**2 * exponent)
+        d = self.log_coarse - np.log(fold(self.signal * power, self.scale)[self.seen] + self.noise)
+        return float(np.sqrt((d - d.mean()) ** 2 + self.robustness).mean())
 
 
 def _covariance(p: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import subprocess
 import pytest
 from process import QUICK, command, environment, kfsr_run
 
+from kfsr.kernel import load_kernel
+
 
 @pytest.fixture
 def scans(photos):
@@ -46,6 +48,19 @@ def test_kernels_of_a_tree(scans):
     assert sorted(statuses(done)) == ["done", "done", "done", "failed"]
     assert json.loads(done.stdout.splitlines()[-1])["summary"] == {"done": 3, "failed": 1}
     assert results(scans / "k") == {"face.npy", "sub/cat.npy", "sub/gray.npy"}
+
+
+def test_one_kernel_of_several_pictures(scans):
+    args = ("kernel", "--method", "spectral", "--no-refine")
+    done = kfsr_run(scans, *args, "scans", "-r", "--shared", "-o", "k.npz", "--json").ok()
+    assert json.loads(done.stdout)["pictures"] == 3
+    shared = load_kernel(scans / "k.npz", 2)
+    kfsr_run(scans, *args, "scans", "-r", "-o", "k/").ok()
+    sizes = [load_kernel(path, 2).trace for path in (scans / "k").rglob("*.npy")]
+    assert min(sizes) < shared.trace < max(sizes)
+    assert "-o" in kfsr_run(scans, *args, "scans", "-r", "--shared").error_line(2)
+    (scans / "scans" / "broken.png").write_bytes(b"no picture")
+    assert "broken.png" in kfsr_run(scans, *args, "scans", "-r", "--shared", "-o", "k2.npz").error_line(4)
 
 
 def test_one_plot_for_one_kernel(scans):
