@@ -40,7 +40,7 @@ def refine(
 
     def found(y: Tensor) -> tuple[Tensor, Tensor]:
         high_res = solve(y, k, sigma, cfg.uncertainty)
-        return high_res, _fitted(high_res, y, k, scale, cfg)
+        return high_res, _fitted(high_res, y, k, scale, sigma, cfg)
 
     y = _window(low_res, cfg.window // scale, 1)
     father = _window(low_res, cfg.window, scale)
@@ -62,11 +62,12 @@ def refine(
     return Kernel.from_array(refined, scale, kernel.method)
 
 
-def _fitted(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int, cfg: RefineSettings) -> Tensor:
+def _fitted(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int, sigma: float, cfg: RefineSettings) -> Tensor:
     """argmin_k |k * high_res - low_res|^2 + inertia |k - what it was|^2, of the mean channel's gradients."""
     rim = min(cfg.rim, min(low_res.shape[-2:]) // 4)
     matrix, right = normal_equations(high_res[0].mean(0), low_res[0].mean(0), k.shape[0], scale, rim)
-    inertia = cfg.inertia[scale - 2] * cfg.pixels / low_res[0, 0].numel() * matrix.diagonal().mean().clamp_min(1e-12)
+    weight = cfg.inertia[scale - 2] * cfg.pixels / low_res[0, 0].numel() * (1 + (sigma / cfg.noise) ** 2)
+    inertia = weight * matrix.diagonal().mean().clamp_min(1e-12)
     matrix.diagonal().add_(inertia)
     return torch.linalg.solve(matrix, right + inertia * k.double().flatten()).reshape(k.shape).float()
 

@@ -94,15 +94,17 @@ class RefineSettings:
     """methods: whose kernels are refined unasked. window: side in high-resolution pixels of what is solved for it.
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
     inertia (for scale 2, 3, 4): holds the kernel where it was, against the mean of the equations' diagonal, for a
-    window of `pixels` low-resolution pixels, and more for a smaller one; a larger scale has more weights to find. rim:
-    low-resolution pixels left out along the window's border. cut: share of the peak under which the result is noise.
-    smallest: side in low-resolution pixels of a window with enough equations."""
+    window of `pixels` low-resolution pixels, and more for a smaller one; a larger scale has more weights to find.
+    noise: from which on, [-1, 1] units, it is held more. rim: low-resolution pixels left out along the window's
+    border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
+    window with enough equations."""
 
     methods: tuple[str, ...] = ("spectral", "ikl")
     window: int = 768
     uncertainty: float = 0.5
     inertia: tuple[float, float, float] = (0.1, 0.15, 0.25)
     pixels: int = 384**2
+    noise: float = 0.01
     rim: int = 10
     cut: float = 0.015
     smallest: int = 96
