@@ -162,10 +162,10 @@ def estimate_kernel(
 ) -> Kernel:
     """The downscaling kernel of one picture, from that picture alone; arguments as in `upscale`.
 
-    image: or several pictures that one camera, lens or scanner made small; the kernel is then the one they share.
+    image: or a list of pictures that one camera, lens or scanner made small; the kernel is then the one they share.
     Raises InputError when a picture is too small or too flat to learn a kernel from.
     """
-    several = [image] if isinstance(image, Image | np.ndarray) else image
+    several = image if isinstance(image, list | tuple) else [image]
     pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]
     if not pictures:
         raise UsageError("no picture to learn a kernel from")
@@ -306,11 +306,7 @@ class _Work:
         cfg = self.preset.refine
         if refine is False or (refine is None and kernel.method not in cfg.methods):
             return kernel
-        net = solver_network(None, str(self.device))
-
-        def solve(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
-            return unrolled.solve(low_res, k, self.scale, net, sigma, uncertainty)
-
+        solve, _ = self._solver("unrolled", None)
         with self.timed("refine"):
             each = [
                 refinement.refine(
@@ -325,7 +321,9 @@ class _Work:
                 )
                 for low_res in self.tensors
             ]
-        return each[0] if len(each) == 1 else Kernel.from_array(_mean(each), self.scale, kernel.method)
+        if len(each) == 1:
+            return each[0]
+        return Kernel.from_array(np.mean([one.array for one in each], 0), self.scale, kernel.method)
 
     def solve(
         self, part: Tensor, kernel: Kernel, solver: str, uncertainty: float | None, weights: Path | None
@@ -457,10 +455,6 @@ def _slices(window: Window) -> tuple[slice, slice]:
 def _told_sigma(low_res: Tensor) -> float:
     """What the solver is told at least: the picture's noise or JPEG's errors, [-1, 1] units."""
     return max(math.sqrt(noise_variance(low_res)), compression_level(low_res))
-
-
-def _mean(kernels: Sequence[Kernel]) -> np.ndarray:
-    return np.asarray(np.mean([kernel.array for kernel in kernels], 0))
 
 
 def _as_gray(picture: Image) -> Image:
