@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr import refinement
-from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.degradation import bicubic_upscale, degrade, reflect_pad
 from kfsr.errors import InputError, UsageError
-from kfsr.estimators import edges, ikl, size, spectral
+from kfsr.estimators import edges, ikl, kernelfusion, size, spectral
+from kfsr.estimators.windows import busiest_windows
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, half_kernel
@@ -31,9 +32,9 @@ from kfsr.settings import GateSettings, preset_named
 from kfsr.solvers import unfolding, unrolled, zssr
 from kfsr.weights import size_judge, solver_network
 
-KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "bicubic")
+KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "kernelfusion", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
-ESTIMATORS = ("spectral", "ikl", "edges")
+ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
 SOLVERS = ("unrolled", "unfolding", "zssr", "bicubic")
 
 WORST = 2.0
@@ -91,6 +92,7 @@ def upscale(
     kernel_init: str = "spectral",
     refine: bool | None = None,
     uncertainty: float | None = None,
+    joint: bool = False,
     solver: str = "unrolled",
     weights: Path | None = None,
     preset: str = "balanced",
@@ -101,14 +103,15 @@ def upscale(
 ) -> Result:
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
 
-    image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: auto, spectral, ikl, edges or
-    bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian. refine: whether
-    the kernel gets its fine form through the solver (`kfsr.refinement`), also one that is given; None refines the
-    estimates that gain by it, spectral and ikl. uncertainty: of the kernel, 0 to 2, for `unrolled`; None is the
-    preset's, little for one that is given. solver: unrolled, unfolding, zssr or bicubic (plain interpolation);
-    weights: a file for `unrolled` in place of the bundled ones. window: upscale only this part; everything is still
-    learned from the whole picture. progress: called as progress(stage, step, total). The same seed on the same CPU
-    gives the same picture.
+    image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: auto, spectral, ikl, edges,
+    kernelfusion or bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian.
+    refine: whether the kernel gets its fine form through the solver (`kfsr.refinement`), also one that is given; None
+    refines the estimates that gain by it, spectral and ikl. uncertainty: of the kernel, 0 to 2, for `unrolled`; None is
+    the preset's, little for one that is given. joint: with kernelfusion, return the picture that was found with the
+    kernel, and solve nothing; no gate judges it, and the whole picture is worked on. solver: unrolled, unfolding, zssr
+    or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
+    this part; everything is still learned from the whole picture. progress: called as progress(stage, step, total). The
+    same seed on the same CPU gives the same picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
     UsageError for a wrong argument.
@@ -121,12 +124,17 @@ def upscale(
     if kernel is not None and kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work([picture], scale, preset, seed, device, progress or silent)
-    fallback = None
+    fallback = together = None
     method = kernel_method if kernel is None else kernel.method
+    check_joint(joint, method if kernel is None else "a kernel that is given", solver, refine)
     if kernel is None:
         check_kernel_method(method, kernel_init)
         try:
-            kernel = work.finished(work.estimate(method, kernel_init), refine)
+            if joint:
+                together = work.fused(whole=True)
+                kernel = together.kernel
+            else:
+                kernel = work.finished(work.estimate(method, kernel_init), refine)
         except InputError as reason:
             kernel, fallback = bicubic_kernel(scale), str(reason)
     elif refine:
@@ -137,6 +145,9 @@ def upscale(
     sigma = 0.0
     if fallback is not None:
         pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{fallback}; interpolated instead")
+    elif together is not None:
+        row, col, rows, cols = (scale * v for v in window or whole)
+        pixels, verdict = together.high_res[..., row : row + rows, col : col + cols], Verdict(TRUSTED, "")
     elif solver == "bicubic":
         pixels, verdict = bicubic_upscale(part, scale), Verdict(TRUSTED, "")
     else:
@@ -145,7 +156,7 @@ def upscale(
             kernel, sigma, verdict = choice.kernel, choice.sigma, choice.verdict
         except InputError as reason:  # no patches to learn from
             pixels, verdict = bicubic_upscale(part, scale), Verdict(BICUBIC, f"{reason}; interpolated instead")
-    return work.result(part, pixels, kernel, method, solver, sigma, verdict, window or whole)
+    return work.result(part, pixels, kernel, method, "joint" if joint else solver, sigma, verdict, window or whole)
 
 
 def estimate_kernel(
@@ -202,6 +213,17 @@ def check_kernel_method(method: str, init: str) -> None:
         raise UsageError(f"only ikl starts from a {init} kernel, not {method}; use the kernel method ikl")
 
 
+def check_joint(joint: bool, method: str, solver: str, refine: bool | None) -> None:
+    """Fail before any work: UsageError when the picture that kernelfusion finds with its kernel is asked for, but
+    another kernel or solver too."""
+    if not joint:
+        return
+    if method != "kernelfusion":
+        raise UsageError(f"only kernelfusion finds the picture with the kernel, not {method}; leave --joint out")
+    if solver != "unrolled" or refine:
+        raise UsageError("with --joint nothing is solved or refined; leave --solver and --refine out")
+
+
 class _Work:
     """One picture on its way through the stages, or several that a kernel is learned from together: the tensors, the
     random states and the clock."""
@@ -246,7 +268,7 @@ class _Work:
         """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
         if kernel.method not in ESTIMATORS:
             return gate.given_uncertainty
-        if kernel.method == "edges":
+        if kernel.method in ("edges", "kernelfusion"):
             cfg = self.preset.edges
             seen = self.picture.height * self.picture.width / (cfg.windows * cfg.window**2)
             return min(WORST, cfg.uncertainty * max(1.0, seen**-0.25))
@@ -264,6 +286,8 @@ class _Work:
         if method == "edges":
             with self.timed("edges"):
                 return edges.estimate(self.luminances, self.scale, self.preset.edges, progress=self.progress)
+        if method == "kernelfusion":
+            return self.fused().kernel
         with self.timed("spectral"):
             if init == "spectral":
                 start, _ = self.judged_kernel
@@ -278,6 +302,43 @@ class _Work:
             model = train_patch_model(crops, settings.patch, self.generator(1), progress=self.progress)
         with self.timed("ikl"):
             return ikl.estimate(crops, start, model, settings, self.generator(2), progress=self.progress)
+
+    def fused(self, whole: bool = False) -> kernelfusion.Fusion:
+        """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
+        cfg = self.preset.kernelfusion
+        start = None
+        if cfg.start == "edges":
+            with suppress(InputError):  # then a flat one
+                start = self.estimate("edges", "spectral")
+        windows = self._whole_window() if whole else self._busy_windows(cfg.windows, cfg.window)
+        with self.timed("patch model"):
+            crops = CropSampler(self.tensors)
+            model = train_patch_model(crops, cfg.patch, self.generator(7), progress=self.progress)
+        with self.timed("kernelfusion"):
+            return kernelfusion.estimate(
+                windows, self.scale, model, cfg, self.generator(8), start=start, progress=self.progress
+            )
+
+    def _busy_windows(self, count: int, side: int) -> Tensor:
+        """(B, C, side, side) of all pictures, at least one each; a smaller side where a picture is smaller."""
+        step = kernelfusion.SIDE_STEP
+        side = min(side, *(n // step * step for one in self.tensors for n in one.shape[-2:]))
+        if side == 0:
+            raise InputError(f"a picture under {step} px on a side is too small for kernelfusion")
+        each = math.ceil(count / len(self.tensors))
+        return torch.cat(
+            [
+                one[(..., *window)]
+                for one, plane in zip(self.tensors, self.luminances, strict=True)
+                for window in busiest_windows(plane, side, each)
+            ]
+        )
+
+    def _whole_window(self) -> Tensor:
+        """The picture, extended by reflection to a size that the U-Net can halve."""
+        step = kernelfusion.SIDE_STEP
+        rows, cols = (-n % step for n in self.low_res.shape[-2:])
+        return reflect_pad(self.low_res, 0, rows, 0, cols)
 
     def chosen(self) -> Kernel:
         """The kernel by the method that suits the picture: a Gaussian where the spectra are sure that it is one, else

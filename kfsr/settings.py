@@ -90,6 +90,33 @@ class EdgesSettings:
 
 
 @dataclass(frozen=True)
+class KernelFusionSettings:
+    """start: the kernel it begins with, "edges" or "flat". patch: its patch model, which must know more noise than the
+    others'. windows, window: how many squares of how many low-resolution pixels, a multiple of 16. support: the
+    kernel's, in low-resolution pixels. width, levels: of the U-Net. start_time: of 1000, where the way back begins;
+    steps: on that way; first_rounds, rounds: optimiser's steps at the first and at every other time. picture_rate,
+    kernel_rate: of Adam. centre_weight: of the kernel's centre of mass in the loss. rim: low-resolution pixels left out
+    along the border. cut: share of the peak under which it is haze."""
+
+    start: str = "edges"
+    patch: PatchSettings = field(default_factory=lambda: PatchSettings(width=32, steps=800, sigma_max=4.0))
+    windows: int = 1
+    window: int = 64
+    support: int = 6
+    width: int = 16
+    levels: int = 5
+    start_time: int = 400
+    steps: int = 25
+    first_rounds: int = 60
+    rounds: int = 12
+    picture_rate: float = 1e-3
+    kernel_rate: float = 1e-4
+    centre_weight: float = 0.1
+    rim: int = 6
+    cut: float = 0.03
+
+
+@dataclass(frozen=True)
 class RefineSettings:
     """methods: whose kernels are refined unasked. window: side in high-resolution pixels of what is solved for it.
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
@@ -212,6 +239,7 @@ class Preset:
     size: SizeSettings = field(default_factory=SizeSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
+    kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)

@@ -23,6 +23,7 @@ class BenchKernel(StrEnum):
     spectral = "spectral"
     ikl = "ikl"
     edges = "edges"
+    kernelfusion = "kernelfusion"
     bicubic = "bicubic"
     true = "true"
 

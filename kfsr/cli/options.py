@@ -16,6 +16,7 @@ class KernelMethod(StrEnum):
     spectral = "spectral"
     ikl = "ikl"
     edges = "edges"
+    kernelfusion = "kernelfusion"
     bicubic = "bicubic"
 
 

@@ -49,6 +49,9 @@ def upscale(
     ] = None,
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
     refine: options.RefineOption = None,
+    joint: Annotated[
+        bool, typer.Option("--joint", help="With kernelfusion: the picture it finds with the kernel, nothing solved.")
+    ] = False,
     solver: Annotated[
         options.Solver, typer.Option("--solver", help="How the picture is made once the kernel is known.")
     ] = options.Solver.unrolled,
@@ -94,6 +97,7 @@ def upscale(
     place = options.use_torch(device, threads)
     method = str(kernel_method or options.KernelMethod.auto)
     pipeline.check_solver(str(solver), weights, uncertainty, place)
+    pipeline.check_joint(joint, method if kernel_file is None else "a kernel that is given", str(solver), refine)
     if kernel_file is None:
         pipeline.check_kernel_method(method, str(kernel_init))
     elif kernel_init is not options.KernelInit.spectral:
@@ -103,6 +107,7 @@ def upscale(
         "kernel_method": method,
         "kernel_init": str(kernel_init),
         "refine": refine,
+        "joint": joint,
         "solver": str(solver),
         "uncertainty": uncertainty,
         "preset": str(preset),

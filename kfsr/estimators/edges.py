@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.errors import InputError
+from kfsr.estimators.windows import busiest_windows
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.least_squares import normal_equations
 from kfsr.progress import Progress, silent
@@ -58,7 +59,11 @@ def estimate(
                 f"it needs {_SMALLEST} px on each side"
             )
     each = math.ceil(cfg.windows / len(planes))
-    windows = [_periodic(window) for plane in planes for window in _busiest(plane, cfg.window, each)]
+    windows = [
+        _periodic(torch.from_numpy(plane[window].astype(np.float32)))
+        for plane in planes
+        for window in busiest_windows(plane, cfg.window, each)
+    ]
     if max(float(y.std()) for y in windows) < 1e-3:
         raise InputError("the picture is flat: it has no edges to learn a kernel from")
     kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
@@ -75,25 +80,6 @@ def estimate(
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
         progress("edges", step + 1, cfg.iterations)
     return Kernel.from_array(_resampled(kernel.double().numpy(), scale, cfg.support), scale, "edges")
-
-
-def _busiest(luminance: np.ndarray, side: int, count: int) -> list[Tensor]:
-    """The windows (side, side) or smaller with the most gradients, the strongest of which count no more than many."""
-    height, width = luminance.shape
-    rows, cols = min(side, height), min(side, width)
-    energy = np.hypot(ndi.sobel(luminance, 0), ndi.sobel(luminance, 1))
-    energy = np.minimum(energy, np.quantile(energy, 0.98))
-    found = []
-    for _ in range(count):
-        total = np.pad(energy, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-        sums = total[rows:, cols:] - total[:-rows, cols:] - total[rows:, :-cols] + total[:-rows, :-cols]
-        i, j = np.unravel_index(int(sums.argmax()), sums.shape)
-        window = np.s_[i : i + rows, j : j + cols]
-        found.append(torch.from_numpy(luminance[window].astype(np.float32)))
-        energy[window] *= 0.2  # the next one lies elsewhere
-        if rows == height and cols == width:
-            break
-    return found
 
 
 def _periodic(low_res: Tensor) -> Tensor:

@@ -54,6 +54,15 @@ class PatchModel:
                 out[..., i : i + step_h, j : j + step_w] = _run(crop / norm, layers)
         return SIGMA_DATA**2 / norm**2 * x + sigma * SIGMA_DATA / norm * out[..., :h, :w]
 
+    def differentiable(self, x: Tensor, sigma: float) -> Tensor:
+        """As `denoise`, in one piece, and the gradient runs through it to `x`; the model itself learns nothing."""
+        sigma = min(max(sigma, self.sigma_min), self.sigma_max)
+        dtype, m = working_dtype(x.device), self.network.margin
+        self.network.requires_grad_(False)
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+            out: Tensor = self.network(reflect_pad(x, m, m, m, m), torch.full((len(x),), sigma, device=x.device))
+        return out
+
 
 def _run(x: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
     h = x.to(layers[0][0].dtype).to(memory_format=torch.channels_last)

@@ -1,0 +1,153 @@
+"""KernelFusion: any kernel, by running the picture's own patch diffusion backwards at high resolution.
+
+The high-resolution picture must have the low-resolution picture's patches and give that picture when it is downscaled
+by the kernel; picture (a U-Net's) and kernel (a SIREN's) are found together (Heinimann, Shocher, Zimbalist and Irani
+2025).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.errors import InputError
+from kfsr.estimators.siren import SirenKernel
+from kfsr.estimators.unet import UNet
+from kfsr.kernel.value import Kernel, check_scale
+from kfsr.patch.diffusion import alphas_bar, noise_level, posterior
+from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.progress import Progress, silent
+from kfsr.settings import KernelFusionSettings
+
+SIDE_STEP = 16
+"""Sides of windows are multiples of it, in low-resolution pixels, so that the U-Net can halve them at every scale."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """high_res: the U-Net's own picture of the windows (B, C, sH, sW) in [-1, 1]; kernel: what it was found with;
+    residual: root mean square of the re-degraded picture less the windows, grey levels."""
+
+    high_res: Tensor
+    kernel: Kernel
+    residual: float
+
+
+def estimate(
+    windows: Tensor,
+    scale: int,
+    model: PatchModel,
+    settings: KernelFusionSettings,
+    generator: torch.Generator,
+    *,
+    start: Kernel | None = None,
+    progress: Progress = silent,
+) -> Fusion:
+    """Kernel and picture of `windows` (B, C, h, w), [-1, 1], of one low-resolution picture, sides multiples of
+    `SIDE_STEP`.
+
+    model: of the patches of the whole low-resolution picture, learned unturned. start: a kernel to begin with; None
+    begins with a flat one. Raises InputError when the windows are smaller than the rim that is left out.
+    """
+    check_scale(scale)
+    cfg, device = settings, windows.device
+    if min(windows.shape[-2:]) < 4 * cfg.rim:
+        raise InputError(f"a picture under {4 * cfg.rim} px on a side is too small for kernelfusion")
+    size = cfg.support * scale + (cfg.support * scale - scale) % 2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
+        siren = SirenKernel(size).to(device)
+    if start is not None:
+        siren.fit(torch.from_numpy(start.resized(size).array.copy()).float().to(device))
+    high_res, kernel = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, progress)
+    rim = cfg.rim
+    difference = (degrade(high_res, kernel, scale) - windows)[..., rim:-rim, rim:-rim]
+    found = Kernel.from_array(_trimmed(kernel, cfg.cut).cpu().double().numpy(), scale, "kernelfusion")
+    return Fusion(high_res, found, float(difference.square().mean().sqrt()) * 127.5)
+
+
+def reverse_diffusion(
+    low_res: Tensor,
+    scale: int,
+    model: PatchModel,
+    unet: nn.Module,
+    siren: nn.Module,
+    cfg: KernelFusionSettings,
+    generator: torch.Generator,
+    progress: Progress = silent,
+) -> tuple[Tensor, Tensor]:
+    """KernelFusion's algorithm 1: picture (B, C, sH, sW) and kernel (K, K) of `low_res` (B, C, H, W).
+
+    The patch model is frozen; the gradient runs through it into the first of the U-Net's two calls.
+    """
+    optimiser = torch.optim.Adam(
+        [{"params": unet.parameters(), "lr": cfg.picture_rate}, {"params": siren.parameters(), "lr": cfg.kernel_rate}]
+    )
+    times = alphas_bar(cfg.start_time, cfg.steps)
+    x_0 = bicubic_upscale(low_res, scale)
+    x_t = math.sqrt(times[0]) * x_0 + math.sqrt(1 - times[0]) * _noise_like(x_0, generator)
+    kernel = siren().detach()
+    for step, (alpha_bar, before) in enumerate(pairwise(times)):
+        noise = _noise_like(x_0, generator)
+        rounds = cfg.first_rounds if step == 0 else cfg.rounds
+        for turn in range(rounds):
+            _anneal(optimiser, turn / rounds, cfg)
+            kernel = siren()
+            # x_0's refinement, which the low-resolution picture must follow from
+            refined = _run(unet, x_0)
+            # one step back in time
+            mean, deviation = posterior(refined, x_t, alpha_bar, before)
+            x_before = mean + deviation * noise
+            # what the patch model makes of it, refined by the same network
+            clean = model.differentiable(x_before / math.sqrt(before), noise_level(before))
+            x_new = _run(unet, clean)
+            loss = _inconsistency(refined, kernel, low_res, scale, cfg.rim)
+            loss = loss + _inconsistency(x_new, kernel, low_res, scale, cfg.rim)
+            loss = loss + cfg.centre_weight * _off_centre(kernel)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+        x_t, x_0 = x_before.detach(), x_new.detach()
+        progress("kernelfusion", step + 1, cfg.steps)
+    return x_0, kernel.detach()
+
+
+def _run(unet: nn.Module, x: Tensor) -> Tensor:
+    dtype = working_dtype(x.device)
+    with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        out: Tensor = unet(x)
+    return out
+
+
+def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator).to(x.device)
+
+
+def _anneal(optimiser: torch.optim.Optimizer, fraction: float, cfg: KernelFusionSettings) -> None:
+    """Cosine from each rate to a tenth of it, anew at every time."""
+    share = 0.1 + 0.45 * (1 + math.cos(math.pi * fraction))
+    for group, rate in zip(optimiser.param_groups, (cfg.picture_rate, cfg.kernel_rate), strict=True):
+        group["lr"] = rate * share
+
+
+def _inconsistency(high_res: Tensor, kernel: Tensor, low_res: Tensor, scale: int, rim: int) -> Tensor:
+    """Mean square of the degraded picture less the low-resolution one; its rim has seen a border that is not there."""
+    difference = degrade(high_res, kernel, scale) - low_res
+    return difference[..., rim:-rim, rim:-rim].square().mean()
+
+
+def _off_centre(kernel: Tensor) -> Tensor:
+    """Squared distance of the centre of mass from the middle, as a share of the kernel's half side."""
+    i = torch.linspace(-1, 1, kernel.shape[0], device=kernel.device)
+    return (kernel.sum(0) @ i) ** 2 + (kernel.sum(1) @ i) ** 2
+
+
+def _trimmed(kernel: Tensor, cut: float) -> Tensor:
+    """The kernel without the network's haze: what is under `cut` of its peak."""
+    return torch.where(kernel > cut * kernel.max(), kernel, torch.zeros_like(kernel))
