@@ -342,7 +342,7 @@ class _Work:
 
     def chosen(self) -> Kernel:
         """The kernel by the method that suits the picture: a Gaussian where the spectra are sure that it is one, else
-        what the edges tell, unless that is no larger than the Gaussian."""
+        what the edges tell, unless that is no larger than the Gaussian, or small."""
         cfg, gaussian = self.preset.auto, self.preset.gaussian_method
         with self.timed("spectral"):
             start, spread = self.judged_kernel
@@ -354,11 +354,15 @@ class _Work:
         except InputError as reason:
             self.choice = f"{gaussian}: {reason}"
             return self.estimate(gaussian, "spectral")
-        ratio = start.trace / free.trace
-        if ratio < cfg.least_size:
+        ratio, blur = start.trace / free.trace, free.trace / self.scale**2
+        pixels = sum(plane.size for plane in self.luminances)
+        if ratio >= cfg.least_size:
+            self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
+        elif blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
+            self.choice = f"{gaussian}: the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do"
+        else:
             self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
             return free
-        self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
         return self.estimate(gaussian, "spectral")
 
     def finished(self, kernel: Kernel, refine: bool | None) -> Kernel:

@@ -113,7 +113,7 @@ class KernelFusionSettings:
     kernel_rate: float = 1e-4
     centre_weight: float = 0.1
     rim: int = 6
-    cut: float = 0.03
+    cut: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,14 @@ class RefineSettings:
 class AutoSettings:
     """sure_spread: of log size, under which the spectral fit leaves no doubt that the kernel is near a Gaussian.
     least_size: share of the edges' kernel's size that a spectral kernel must have; one that is no Gaussian leads the
-    spectral fit to something far too small."""
+    spectral fit to something far too small. smallest_blur: variance of the edges' kernel, in low-resolution pixels
+    squared, under which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it
+    falls with the root of more, which show a smaller blur."""
 
     sure_spread: float = 0.28
     least_size: float = 0.65
+    smallest_blur: float = 0.8
+    pixels: int = 256**2
 
 
 @dataclass(frozen=True)
@@ -253,12 +257,25 @@ PRESETS: dict[str, Preset] = {
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),
+        kernelfusion=KernelFusionSettings(
+            patch=PatchSettings(width=32, steps=400, sigma_max=4.0), window=48, steps=10, first_rounds=30, rounds=8
+        ),
     ),
     "balanced": Preset(),
     "best": Preset(
         ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
         unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
+        kernelfusion=KernelFusionSettings(
+            start="flat",
+            patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64, sigma_max=4.0),
+            window=256,
+            width=32,
+            steps=50,
+            first_rounds=100,
+            rounds=20,
+            picture_rate=1e-4,
+        ),
         unrolled=UnrolledSettings(turns=8),
     ),
 }
