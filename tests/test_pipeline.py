@@ -1,6 +1,7 @@
 """The whole path in Python: what goes in, what comes out, when it steps back, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,15 @@ from kfsr.degradation import degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.image import Image
 from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
-from kfsr.settings import IklSettings, PatchSettings, Preset, UnfoldingSettings, ZssrSettings
+from kfsr.settings import (
+    AutoSettings,
+    IklSettings,
+    KernelFusionSettings,
+    PatchSettings,
+    Preset,
+    UnfoldingSettings,
+    ZssrSettings,
+)
 
 QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
 TINY = Preset(
@@ -23,6 +32,7 @@ TINY = Preset(
     # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.
     unfolding=UnfoldingSettings(prior=QUICK, iterations=2, sigma_start=0.01),
     zssr=ZssrSettings(steps=2, batch=1, crop=40),
+    kernelfusion=KernelFusionSettings(patch=QUICK, width=4, levels=3, steps=2, first_rounds=2, rounds=1),
 )
 """Every stage with next to no training: for what does not depend on skill."""
 
@@ -139,13 +149,38 @@ def test_auto_takes_the_presets_gaussian_where_the_spectra_are_sure():
     assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
 
 
-def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture():
+def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monkeypatch):
     shake = np.zeros((16, 16))
     shake[2:14, 4:6] = shake[12:14, 4:12] = 1
     truth = Kernel.from_array(shake, 2)
-    result = kfsr.upscale(low_resolution(truth), 2, preset="fast", window=(0, 0, 20, 20))
+    low = low_resolution(truth)
+    result = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
     assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
     assert result.report.choice.startswith("edges: ")
+    # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
+    wary = replace(settings.PRESETS["fast"], auto=AutoSettings(smallest_blur=100.0))
+    monkeypatch.setitem(settings.PRESETS, "wary", wary)
+    monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
+    assert kfsr.estimate_kernel(low, 2, preset="wary", refine=False).method == "spectral"
+    assert kfsr.estimate_kernel(low, 2, preset="sure", refine=False).method == "edges"
+
+
+def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
+    low = photo(50, 41)
+    alone = up(low, kernel_method="kernelfusion", solver="bicubic")
+    assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 12)
+    whole = up(low, kernel_method="kernelfusion", joint=True)
+    assert whole.image.pixels.shape == (100, 82, 3)
+    assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
+    part = up(low, kernel_method="kernelfusion", joint=True, window=(5, 7, 20, 30))
+    assert np.array_equal(part.image.pixels, whole.image.pixels[10:50, 14:74])
+
+
+def test_kernelfusion_steps_back_from_a_picture_without_a_window():
+    for joint in (False, True):
+        result = up(photo(14, 60), kernel_method="kernelfusion", joint=joint)
+        assert result.report.gate.verdict == "bicubic"
+        assert result.image.pixels.shape == (28, 120, 3)
 
 
 def test_a_given_kernel_is_used_as_it_is():
