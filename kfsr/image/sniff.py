@@ -14,6 +14,8 @@ HEAD = 64
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS_PER_SAMPLE = 258
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 
 def format_of(head: bytes) -> str | None:
@@ -26,8 +28,12 @@ def format_of(head: bytes) -> str | None:
         return "WEBP"
     if head[:4] in _TIFF_STARTS:
         return "TIFF"
-    if head[4:8] == b"ftyp" and _has_avif_brand(head):
-        return "AVIF"
+    if head[4:8] == b"ftyp":
+        brands = _brands(head)
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIC_BRANDS:
+            return "HEIC"
     if head.startswith(b"BM"):
         return "BMP"
     return None
@@ -59,10 +65,9 @@ def avif_is_gray(data: bytes) -> bool:
     return bool(configurations) and all(gray for _, gray in configurations)
 
 
-def _has_avif_brand(head: bytes) -> bool:
+def _brands(head: bytes) -> set[bytes]:
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = [head[8:12]] + [head[i : i + 4] for i in range(16, end - 3, 4)]
-    return b"avif" in brands or b"avis" in brands
+    return {head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))}
 
 
 def _jpeg_bits(data: bytes) -> int:
