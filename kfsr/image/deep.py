@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 from PIL import ImageFile, PngImagePlugin, TiffImagePlugin
 
 from kfsr.image.value import FloatArray, unit_values, unpremultiply
 
 Deep = npt.NDArray[np.uint16]
 
-_WIDTH, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 256, 258, 262, 277, 284, 338, 339
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 262, 277, 284, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _UNSPECIFIED, _PREMULTIPLIED, _ALPHA = 0, 1, 2
 
@@ -109,8 +108,7 @@ class _DeepTiff(TiffImagePlugin.TiffImageFile):
         if self.tell() > 0:
             return  # the other pages are counted and never decoded, whatever they are
         tags = self.tag_v2
-        stored = {tag: tags[tag] for tag in (_BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA) if tag in tags}
-        if set(_numbers(stored.get(_BITS))) != {16}:
+        if set(_numbers(tags.get(_BITS))) != {16}:
             raise UnsupportedError("channels of unlike depths")
         self._describe(tags)
         if self.white_is_zero:
@@ -118,8 +116,6 @@ class _DeepTiff(TiffImagePlugin.TiffImageFile):
         if self.samples == 2:
             tags[_BITS], tags[_SAMPLES], tags[_EXTRA], tags[_PHOTOMETRIC] = (8, 8, 8, 8), 4, (_ALPHA,), _RGB
         super()._setup()
-        for tag, value in stored.items():  # Pillow comes here again once it has counted the pages
-            tags[tag] = value
 
     def _describe(self, tags: TiffImagePlugin.ImageFileDirectory_v2) -> None:
         photometric, self.samples = tags.get(_PHOTOMETRIC, _WHITE_IS_ZERO), tags.get(_SAMPLES, 1)
@@ -151,7 +147,7 @@ def _decoded(opened: ImageFile.ImageFile, mode: str, rawmode: str) -> npt.NDArra
         for tile in opened.tile
     ]
     opened.load()
-    if opened.mode != mode or not isinstance(opened, PIL.Image.Image):
+    if opened.mode != mode:
         raise ValueError(f"decoded as {opened.mode}")
     return np.asarray(opened)
 

@@ -169,7 +169,7 @@ def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
 
 def _too_deep(name: str, what: str) -> str:
     return (
-        f"{name}: {what} pictures are not supported; convert it to a PNG of 16 bits or 8,"
+        f"{name}: {what} is not supported; convert it to a PNG of 16 bits or 8,"
         " for example with ImageMagick: magick IN -depth 16 OUT.png"
     )
 

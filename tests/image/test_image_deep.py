@@ -13,7 +13,7 @@ import pytest
 from image_files import exif_block, file_bytes, gray_profile, png_bytes, png_chunk, rgb_profile
 
 from kfsr.errors import InputError
-from kfsr.image import Image, encode_image, read_image, write_image
+from kfsr.image import Image, deep_write, encode_image, read_image, write_image
 
 FILES = Path(__file__).parent / "files"
 PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -157,7 +157,7 @@ def test_orientation(channels, format, orientation):
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_the_round_trip_keeps_every_bit(tmp_path, channels, format):
-    values = pattern(channels, 50, 3000)  # more than one block of rows in the PNG writer
+    values = pattern(channels, 50, 300)
     path = tmp_path / ("picture.png" if format == "PNG" else "picture.tif")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -204,6 +204,14 @@ def test_every_filter_of_the_png_writer_can_be_undone_and_pays():
     raw = zlib.decompress(packed)
     assert set(raw[:: 1 + 2 * 90]) >= {1, 2, 3, 4}
     assert len(encode_image(image_of(smooth[..., None]), "PNG")) < 0.7 * len(zlib.compress(smooth.astype(">u2")))
+
+
+def test_a_block_of_rows_in_the_png_writer_begins_under_the_last_one():
+    """Every value half the one before: under a row of zeros such a row would take the mean's filter, and be wrong."""
+    row = np.tile([51400, 25700, 12850, 6425, 3212, 1606, 803, 401], 1000).astype(np.uint16)
+    values = np.repeat(row[None, :, None], 100, axis=0)
+    assert values.nbytes > 1.5 * deep_write._BLOCK
+    assert np.array_equal(stored(read_image(encode_image(image_of(values), "PNG"))), values)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])

@@ -111,10 +111,10 @@ def test_no_pixels(size):
 @pytest.mark.parametrize(
     ("values", "options", "expected"),
     [
-        (np.zeros((8, 8), np.uint32), {}, "32-bit TIFF pictures are not supported"),
-        (np.zeros((8, 8), np.float32), {}, "32-bit TIFF pictures"),
-        (np.zeros((8, 8), np.int16), {}, "16-bit TIFF with signed or floating-point values pictures"),
-        (np.zeros((8, 8), np.float16), {}, "16-bit TIFF with signed or floating-point values pictures"),
+        (np.zeros((8, 8), np.uint32), {}, "32-bit TIFF is not supported"),
+        (np.zeros((8, 8), np.float32), {}, "32-bit TIFF is not supported"),
+        (np.zeros((8, 8), np.int16), {}, "16-bit TIFF with signed or floating-point values is not supported"),
+        (np.zeros((8, 8), np.float16), {}, "16-bit TIFF with signed or floating-point values is not supported"),
         (np.zeros((8, 8, 4), np.uint16), {"photometric": "separated"}, "16-bit TIFF with neither gray nor RGB"),
         (np.zeros((8, 8, 5), np.uint16), {"photometric": "rgb"}, "16-bit TIFF with 5 channels"),
         (np.zeros((3, 8, 8), np.uint16), {"photometric": "rgb", "planarconfig": "separate"}, "stored one after the"),
@@ -132,20 +132,20 @@ def test_deep_tiff_of_other_kinds(values, options, expected):
 
 def test_32_bit_float_tiff():
     picture = PIL.Image.fromarray(gray_picture().astype(np.float32))
-    assert refusal(file_bytes(picture, "TIFF"), name="deep.img").startswith("deep.img: 32-bit TIFF pictures are not")
+    assert refusal(file_bytes(picture, "TIFF"), name="deep.img").startswith("deep.img: 32-bit TIFF is not")
 
 
 def test_10_bit_avif():
     data = bytearray(file_bytes(colour_picture(), "AVIF"))
     assert read_image(bytes(data)).size == (64, 48)
     data[data.index(b"av1C") + 6] |= 0x40  # high_bitdepth
-    assert refusal(bytes(data), name="deep.img").startswith("deep.img: 10-bit AVIF pictures are not supported")
+    assert refusal(bytes(data), name="deep.img").startswith("deep.img: 10-bit AVIF is not supported")
 
 
 def test_12_bit_jpeg():
     data = bytearray(file_bytes(colour_picture(), "JPEG"))
     data[data.index(b"\xff\xc0") + 4] = 12
-    assert refusal(bytes(data), name="deep.img").startswith("deep.img: 12-bit JPEG pictures are not supported")
+    assert refusal(bytes(data), name="deep.img").startswith("deep.img: 12-bit JPEG is not supported")
 
 
 def test_an_unusual_colour_mode():
