@@ -119,6 +119,8 @@ class _DeepTiff(TiffImagePlugin.TiffImageFile):
 
     def _describe(self, tags: TiffImagePlugin.ImageFileDirectory_v2) -> None:
         photometric, self.samples = tags.get(_PHOTOMETRIC, _WHITE_IS_ZERO), tags.get(_SAMPLES, 1)
+        if not isinstance(self.samples, int):
+            raise ValueError("the number of channels is no number")
         extra = _numbers(tags.get(_EXTRA))
         self.extra = extra[-1] if extra else _ALPHA
         self.white_is_zero = photometric == _WHITE_IS_ZERO

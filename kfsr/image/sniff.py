@@ -51,7 +51,7 @@ def bits(data: bytes, name: str) -> int:
             return _tiff_bits(data)
         if name == "AVIF":
             return max((depth for depth, _ in _av1_configurations(data)), default=8)
-    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError):
+    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError, OverflowError):
         return 8
     return 8
 
@@ -94,7 +94,7 @@ def _tiff_bits(data: bytes) -> int:
     file.seek(directory.next)
     directory.load(file)
     depth = directory.get(_BITS_PER_SAMPLE, 1)
-    return max(depth) if isinstance(depth, tuple) else int(depth)
+    return int(max(depth) if isinstance(depth, tuple) else depth)  # damaged: text, fractions
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -267,6 +267,17 @@ def test_damaged_files_give_a_picture_or_one_line(format):
     assert refused > 0
 
 
+@pytest.mark.parametrize("tag", [258, 262, 277])
+def test_a_tag_that_holds_text_is_damage(tag):
+    data = bytearray(tiff_bytes(pattern(2)))
+    at = data.index(struct.pack("<HH", tag, 3), 8)
+    data[at + 2 : at + 12] = struct.pack("<HI4s", 2, 300, struct.pack("<I", 8))  # ASCII, 300 bytes from the start on
+    with pytest.raises(InputError) as caught:
+        read_image(bytes(data), "text.tif")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
 def test_the_pixel_limit_comes_before_the_pixels():
     bomb = png_bytes(pattern(3), 16, 2, size=(60000, 60000))
     with pytest.raises(InputError, match="60000 x 60000 pixels are more than the limit"):
