@@ -101,14 +101,14 @@ def run_case(
 
     kernel_method, refine: as in `upscale`; the method "true" is the truth, as it is. window: side of the high-
     resolution window in pixels, 16 of which are left out on each side; 0 for the whole picture. truncated: the
-    files were truncated to 8 bits instead of rounded, so half a grey level is added. kernels: folder of kernels
+    files were truncated to their depth instead of rounded, so half a step is added. kernels: folder of kernels
     from an earlier run, NAME.npz; what is missing there is estimated and kept there.
     """
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
         picture = picture.with_pixels(picture.pixels)
     if truncated:
-        picture = picture.with_pixels(np.minimum(picture.pixels + 0.5 / 255, 1))
+        picture = picture.with_pixels(np.minimum(picture.pixels + 0.5 / picture.white, 1))
     truth = load_kernel(case.kernel, scale) if case.kernel is not None else None
     clock = time.perf_counter()
     if kernel_method == TRUE_KERNEL:
@@ -209,4 +209,4 @@ def _cut(picture: Image, window: Window, scale: int) -> Image:
 
 
 def _rounded(picture: Image) -> np.ndarray:
-    return np.asarray(np.rint(picture.pixels * 255) / 255)
+    return np.asarray(np.rint(picture.pixels * picture.white) / picture.white)

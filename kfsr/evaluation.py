@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kfsr.errors import InputError, KfsrError
-from kfsr.image import read_image, supported_formats
+from kfsr.image import read_image, readable_formats
 from kfsr.metrics import psnr_y, ssim_y
 from kfsr.niqe import niqe
 
@@ -92,7 +92,7 @@ def pictures(path: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    known = {suffix for suffixes in supported_formats().values() for suffix in suffixes}
+    known = {suffix for suffixes in readable_formats().values() for suffix in suffixes}
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
 
 

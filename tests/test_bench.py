@@ -16,6 +16,7 @@ import kfsr
 from kfsr.bench import Row, find_cases, summary
 from kfsr.degradation import degrade
 from kfsr.errors import InputError
+from kfsr.image import Image, write_image
 from kfsr.kernel import gaussian_kernel, save_kernel
 
 TRUTH = gaussian_kernel(np.array([[3.0, 1.2], [1.2, 1.5]]), 2)
@@ -137,6 +138,18 @@ def test_json_with_the_true_kernels(folder):
     assert last["summary"]["pictures"] == 2
     assert last["summary"]["below_bicubic"] == 0
     assert "torch" in last["versions"]
+
+
+def test_pictures_of_16_bits_are_scored_with_16_bits(tmp_path):
+    low = data.astronaut()[100:164, 150:230].astype(np.uint16) * 128 + 1001
+    high = kfsr.upscale(low, 2, kernel_method="bicubic", solver="bicubic").image
+    truth = np.rint(high.pixels * 65535).astype(np.uint16) + np.uint16(3)
+    for name, values in (("lr_x2", low), ("gt", truth)):
+        (tmp_path / name).mkdir()
+        write_image(Image.from_array(values), tmp_path / name / "deep.png")
+    done = bench(tmp_path, "--kernel-method", "bicubic", "--solver", "bicubic", "--json")
+    row = json.loads(done.stdout.splitlines()[0])
+    assert row["psnr"] == pytest.approx(-20 * np.log10(3 / 65535 * 219 / 255), abs=0.05)
 
 
 def test_kernels_are_kept_with_their_method_and_taken_again(folder):

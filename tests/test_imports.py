@@ -31,7 +31,14 @@ LAYERS = (
 LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
 
 # Packages that only one part knows.
-OWNERS = {"safetensors": "weights", "typer": "cli", "click": "cli", "tqdm": "cli", "PIL": "image"}
+OWNERS = {
+    "safetensors": "weights",
+    "typer": "cli",
+    "click": "cli",
+    "tqdm": "cli",
+    "PIL": "image",
+    "pillow_heif": "image",
+}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

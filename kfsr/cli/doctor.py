@@ -19,7 +19,7 @@ def doctor(
 ) -> int:
     """Say what this installation has, and test that it computes rightly.
 
-    Versions, devices and their memory, picture formats, and a short self-test. Exit status 0 when healthy,
+    Versions, devices and their memory, picture formats, extras, and a short self-test. Exit status 0 when healthy,
     else 1.
     """
     record: dict[str, Any] = {"versions": output.versions()}
@@ -27,6 +27,7 @@ def doctor(
         "system": f"{platform.system()} {platform.machine()}",
         "devices": _probe(_devices),
         "formats": _probe(_formats),
+        "extras": output.extras(),
         "tests": {name: _test(check) for name, check in _CHECKS.items()},
     }
     problems = [f"{name} is missing" for name, version in record["versions"].items() if version == "missing"]
@@ -89,9 +90,9 @@ def _memory_gib() -> float | None:
 
 
 def _formats() -> list[str]:
-    from kfsr.image import supported_formats
+    from kfsr.image import readable_formats
 
-    return list(supported_formats())
+    return list(readable_formats())
 
 
 def _check_operator() -> str:
@@ -124,6 +125,20 @@ def _check_png() -> str:
     return "" if np.array_equal(np.rint(again.pixels * 255), values) else "a PNG came back changed"
 
 
+def _check_depth() -> str:
+    """So does every bit of a picture of 16."""
+    import numpy as np
+
+    from kfsr.image import Image, encode_image, read_image
+
+    values = np.random.default_rng(0).integers(0, 65536, (9, 7, 4), dtype=np.uint16)
+    for name in ("PNG", "TIFF"):
+        again = read_image(encode_image(Image.from_array(values), name))
+        if again.alpha is None or not np.array_equal(np.rint(np.dstack([again.pixels, again.alpha]) * 65535), values):
+            return f"a {name} came back changed"
+    return ""
+
+
 def _check_weights() -> str:
     """The bundled solver is installed, and turns a flat picture into a flat one of twice the size."""
     import torch
@@ -141,6 +156,7 @@ def _check_weights() -> str:
 _CHECKS: dict[str, Callable[[], str]] = {
     "forward operator and adjoint": _check_operator,
     "write and read": _check_png,
+    "16 bits a channel": _check_depth,
     "bundled weights": _check_weights,
 }
 
@@ -157,6 +173,7 @@ def _lines(record: dict[str, Any]) -> list[str]:
         lines.append(f"devices  {devices}")
     formats = record["formats"]
     lines.append(f"formats  {', '.join(formats) if isinstance(formats, list) else formats}")
+    lines += [f"extra    {name}: {version}" for name, version in record["extras"].items()]
     lines += [f"test     {name}: {verdict}" for name, verdict in record["tests"].items()]
     lines.append("healthy" if record["healthy"] else "not healthy: " + "; ".join(record["problems"]))
     return lines

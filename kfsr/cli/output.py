@@ -48,7 +48,7 @@ def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> lis
 
     Raises UsageError when there is none, InputError for a folder without pictures or a list that cannot be read.
     """
-    from kfsr.image import supported_formats
+    from kfsr.image import readable_formats
 
     if list_file == STREAM and STREAM in names:
         raise UsageError("'-' cannot be a picture and the list of --files-from at once")
@@ -58,7 +58,7 @@ def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> lis
         names = [*names, *read_list(data, about)]
     if not names:
         raise UsageError("no INPUT: name pictures or folders, or a list of them with --files-from")
-    return find(names, [suffix for one in supported_formats().values() for suffix in one], recursive)
+    return find(names, [suffix for one in readable_formats().values() for suffix in one], recursive)
 
 
 def write_text(text: str) -> None:
@@ -109,6 +109,19 @@ def versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = "missing"
+    return found
+
+
+def extras() -> dict[str, str]:
+    """Versions of what makes this program do more, and for what is not installed the way to get it."""
+    from importlib import metadata
+
+    found = {}
+    for name, purpose in (("pillow-heif", "HEIC; pip install 'kfsr[heic]'"), ("basicsr", "NIQE; see the README")):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = f"not installed ({purpose})"
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,7 +67,7 @@ def upscale(
     ] = None,
     quality: options.QualityOption = 95,
     strip: Annotated[
-        bool, typer.Option("--strip", help="Leave EXIF out of the results; the colour profile stays.")
+        bool, typer.Option("--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay.")
     ] = False,
     max_pixels: options.MaxPixelsOption = None,
     as_json: options.JsonOption = False,
@@ -170,7 +170,7 @@ class _Task:
         if self.skip and self._is_finished(job):
             return None
         picture = output.read_picture(job.source, self.max_pixels)
-        result = self.call(replace(picture, exif=None) if self.strip else picture)
+        result = self.call(picture.stripped() if self.strip else picture)
         if job in self.kernel_paths:
             save_kernel(result.kernel, self.kernel_paths[job])
         if job.target is None:

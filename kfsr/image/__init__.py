@@ -2,7 +2,7 @@
 
 from kfsr.image.colour import luma
 from kfsr.image.files import write_bytes
-from kfsr.image.formats import format_by_name, format_by_suffix, supported_formats
+from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
 from kfsr.image.read import read_image
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
@@ -14,6 +14,7 @@ __all__ = [
     "format_by_suffix",
     "luma",
     "read_image",
+    "readable_formats",
     "supported_formats",
     "unpremultiply",
     "write_bytes",

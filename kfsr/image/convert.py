@@ -3,6 +3,8 @@
 import io
 import warnings
 
+import numpy as np
+import numpy.typing as npt
 import PIL.Image
 from PIL import ImageCms
 
@@ -33,6 +35,22 @@ def to_gray_or_rgb(
 def gray_to_srgb(image: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
     """An L picture with a gray profile as sRGB, or None when the profile cannot be used."""
     return _to_srgb(image, icc_profile)
+
+
+def is_sideways(orientation: int) -> bool:
+    """Whether EXIF's `orientation` exchanges width and height."""
+    return 5 <= orientation <= 8
+
+
+def upright(values: npt.NDArray[np.float32], orientation: int) -> npt.NDArray[np.float32]:
+    """(H, W) or (H, W, C) values that are stored with EXIF's `orientation` 1..8, the way they are to be seen."""
+    if is_sideways(orientation):
+        values = values.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    return np.ascontiguousarray(values)
 
 
 def _from_cmyk(image: PIL.Image.Image, icc_profile: bytes | None, name: str) -> PIL.Image.Image:

@@ -1,6 +1,7 @@
 """The file formats, and what each can hold."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import features
@@ -16,9 +17,12 @@ class Format:
     suffixes  file name endings, lower case, the usual one first
     alpha     whether transparency can be stored
     gray      whether one channel can be stored (else gray is written as RGB)
-    metadata  whether EXIF and ICC can be stored
+    metadata  whether EXIF, XMP and ICC can be stored
     max_side  the largest width or height, in pixels
     feature   Pillow's name of the codec where Pillow may be built without it, else None
+    deep      whether 16 bits a channel can be stored
+    dpi       whether pixels per inch can be stored outside EXIF
+    writable  whether it is written, too, and not only read
     """
 
     name: str
@@ -28,60 +32,85 @@ class Format:
     metadata: bool
     max_side: int
     feature: str | None = None
+    deep: bool = False
+    dpi: bool = False
+    writable: bool = True
 
     @property
     def available(self) -> bool:
-        """Whether this installation of Pillow has the codec."""
+        """Whether this installation has the codec."""
+        if self.name == "HEIC":
+            return find_spec("pillow_heif") is not None  # not imported before there is such a file
         return self.feature is None or bool(features.check(self.feature))
 
 
 _FORMATS = (
-    Format("PNG", (".png",), alpha=True, gray=True, metadata=True, max_side=2**31 - 1),
-    Format("JPEG", (".jpg", ".jpeg"), alpha=False, gray=True, metadata=True, max_side=65500, feature="jpg"),
+    Format("PNG", (".png",), alpha=True, gray=True, metadata=True, max_side=2**31 - 1, deep=True, dpi=True),
+    Format("JPEG", (".jpg", ".jpeg"), alpha=False, gray=True, metadata=True, max_side=65500, feature="jpg", dpi=True),
     Format("WEBP", (".webp",), alpha=True, gray=False, metadata=True, max_side=16383, feature="webp"),
-    Format("TIFF", (".tif", ".tiff"), alpha=True, gray=True, metadata=True, max_side=2**31 - 1),
-    Format("BMP", (".bmp",), alpha=False, gray=True, metadata=False, max_side=2**31 - 1),
+    Format("TIFF", (".tif", ".tiff"), alpha=True, gray=True, metadata=True, max_side=2**31 - 1, deep=True, dpi=True),
+    Format("BMP", (".bmp",), alpha=False, gray=True, metadata=False, max_side=2**31 - 1, dpi=True),
     Format("AVIF", (".avif",), alpha=True, gray=True, metadata=True, max_side=65535, feature="avif"),
+    Format("HEIC", (".heic", ".heif", ".hif"), True, True, metadata=True, max_side=65535, deep=True, writable=False),
 )
 
 
 def supported_formats() -> dict[str, tuple[str, ...]]:
     """The formats that this installation reads and writes: Pillow's name to its file name endings."""
+    return {one.name: one.suffixes for one in _FORMATS if one.available and one.writable}
+
+
+def readable_formats() -> dict[str, tuple[str, ...]]:
+    """The formats that this installation reads, as `supported_formats`; some are not written."""
     return {one.name: one.suffixes for one in _FORMATS if one.available}
 
 
-def format_by_name(name: str) -> Format:
-    """The format called `name` ("PNG", "jpeg") or ending in it ("jpg", ".tif"), in any case.
+def why_unreadable(name: str) -> str | None:
+    """Why pictures of the format called `name` cannot be read here and what to do; None when they can."""
+    found = next(one for one in _FORMATS if one.name == name)
+    return None if found.available else codec_missing(found)
 
-    Raises UsageError when it is unknown or its codec is missing.
+
+def format_by_name(name: str) -> Format:
+    """The format to write that is called `name` ("PNG", "jpeg") or ends in it ("jpg", ".tif"), in any case.
+
+    Raises UsageError when it is unknown, only read, or its codec is missing.
     """
     suffix = "." + name.lower().removeprefix(".")  # every format's name is one of its endings, too
     for one in _FORMATS:
         if suffix in one.suffixes:
-            if not one.available:
-                raise UsageError(codec_missing(one))
+            if reason := _why_unwritable(one):
+                raise UsageError(reason)
             return one
     raise UsageError(f"{name!r} is not a known image format; use one of {_known_suffixes()}")
 
 
 def format_by_suffix(path: Path) -> Format:
-    """The format that the ending of `path` stands for.
+    """The format to write that the ending of `path` stands for.
 
     Raises UsageError, naming the path and the known endings, when there is none.
     """
     suffix = path.suffix.lower()
     for one in _FORMATS:
         if suffix in one.suffixes:
-            if not one.available:
-                raise UsageError(f"{path}: {codec_missing(one)}")
+            if reason := _why_unwritable(one):
+                raise UsageError(f"{path}: {reason}")
             return one
     problem = f"the ending {path.suffix!r} is no known image format" if suffix else "the name has no ending"
     raise UsageError(f"{path}: {problem}; use one of {_known_suffixes()}")
 
 
 def codec_missing(one: Format) -> str:
-    """What to tell a user whose Pillow was built without the codec of `one`."""
+    """What to tell a user who has not the codec of `one`."""
+    if one.name == "HEIC":
+        return "HEIC is read with pillow-heif, which is not installed; pip install 'kfsr[heic]'"
     return f"this installation of Pillow has no {one.name} codec; install a Pillow wheel from PyPI"
+
+
+def _why_unwritable(one: Format) -> str | None:
+    if not one.writable:
+        return f"{one.name} is read but not written; use one of {_known_suffixes()}"
+    return None if one.available else codec_missing(one)
 
 
 def _known_suffixes() -> str:

@@ -1,4 +1,4 @@
-"""EXIF and ICC: what may be kept when the pixels are turned upright and enlarged."""
+"""EXIF, ICC and resolution: what may be kept when the pixels are turned upright and enlarged."""
 
 import struct
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import PIL.Image
 
 _PREFIX = b"Exif\0\0"
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 
 # Tags that describe how one particular file stores its pixels; they would be lies in the next file. Among
 # them orientation, size, compression, strips, tiles and the colour profile, which travels by itself.
 _STORAGE_TAGS = frozenset(
-    {0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010A, 0x0111, _ORIENTATION, 0x0115, 0x0116}
+    {0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010A, 0x0111, ORIENTATION, 0x0115, 0x0116}
     | {0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x015B, 0x0201}
     | {0x0202, 0x0211, 0x0212, 0x0213, 0x0214, 0x8773, 0xA002, 0xA003}
 )
@@ -20,6 +20,9 @@ _STORAGE_TAGS = frozenset(
 # What is worth taking from the tags of a TIFF file, where EXIF and storage share one list: description, make,
 # model, resolution, software, date, artist, copyright.
 _TIFF_TAGS = (0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298)
+
+# JPEG stores 16 bits.
+_LARGEST_DPI = 65535
 
 _ICC_SPACES = {1: b"GRAY", 3: b"RGB "}
 
@@ -41,7 +44,7 @@ def split_exif(raw: bytes | None) -> tuple[int, bytes | None]:
         if magic != 42:
             return 1, None
         removed = _remove_tags(block, order, first)
-        orientation = removed.get(_ORIENTATION, 1)
+        orientation = removed.get(ORIENTATION, 1)
         try:
             inner = _find_offset(block, order, first, _EXIF_IFD)
             if inner is not None:
@@ -83,6 +86,21 @@ def profile_for(icc_profile: bytes | None, channels: int) -> bytes | None:
     if icc_profile and icc_profile[16:20] == _ICC_SPACES[channels]:
         return icc_profile
     return None
+
+
+def resolution(dpi: object, sideways: bool) -> tuple[float, float] | None:
+    """Pixels per inch (across, down) of the upright picture from what Pillow found; None for what makes no sense.
+
+    sideways: whether turning it upright exchanges width and height. Rounded to tenths, so that 150 dpi, which PNG
+    stores as 5906 pixels per metre, are 150 again.
+    """
+    try:
+        across, down = (round(float(value), 1) for value in dpi)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return None
+    if not all(1 < value <= _LARGEST_DPI for value in (across, down)):  # 1 is how Pillow says "not known"
+        return None
+    return (down, across) if sideways else (across, down)
 
 
 def _remove_tags(block: bytearray, order: str, offset: int) -> dict[int, int]:

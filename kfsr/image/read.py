@@ -1,4 +1,4 @@
-"""Reading pictures: by content, upright, 8 bits, gray or RGB, with one clear line for what cannot be used."""
+"""Reading pictures: by content, upright, gray or RGB, with one clear line for what cannot be used."""
 
 import io
 import os
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 from PIL import (
     AvifImagePlugin,
@@ -21,11 +20,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from kfsr.errors import InputError, UsageError
+from kfsr.errors import InputError
 from kfsr.image import metadata, sniff
-from kfsr.image.convert import to_gray_or_rgb
-from kfsr.image.formats import format_by_name, supported_formats
-from kfsr.image.value import Image
+from kfsr.image.convert import is_sideways, to_gray_or_rgb, upright
+from kfsr.image.deep import UnsupportedError, load_deep, open_deep
+from kfsr.image.formats import readable_formats, why_unreadable
+from kfsr.image.heic import decode_heic
+from kfsr.image.value import FloatArray, Image, unit_values
+from kfsr.image.xmp import tidy_xmp
 
 # Pillow's own alarm level for decompression bombs; its hard stop is at twice this.
 DEFAULT_MAX_PIXELS = 89_478_485
@@ -60,15 +62,8 @@ _DECODE_ERRORS = (
     PIL.Image.DecompressionBombError,
 )
 
-_TRANSPOSES = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
+# The formats whose 16 bits are read.
+_DEEP = frozenset({"PNG", "TIFF"})
 
 
 def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None) -> Image:
@@ -79,10 +74,10 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
     max_pixels  the largest width * height that is decoded, by default 89 million; guards against small files
                 that unpack to gigabytes
 
-    The result is upright (EXIF orientation applied), gray or RGB, with alpha where the file has transparency.
-    Of an animation, or a TIFF of several pages, the first picture is taken, with a UserWarning that names it.
-    Raises InputError, one line with the name, for what is missing, unreadable, no image, damaged, too large
-    or deeper than 8 bits.
+    The result is upright (EXIF orientation applied), gray or RGB, with alpha where the file has transparency, with
+    depth 16 from PNG and TIFF of 16 bits and from HEIC of more than 8. Of an animation, or a TIFF of several pages,
+    the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
+    is missing, unreadable, no image, damaged, too large or deeper than that.
     """
     if isinstance(source, bytes):
         data, name = source, name or "image data"
@@ -91,22 +86,47 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
         data = _read_file(Path(source), name)
     kind = _known_kind(data, name)
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-    depth = sniff.bits(data, kind)
-    if depth > 8:
-        raise InputError(_too_deep(name, f"{depth}-bit"))
+    bits = sniff.bits(data, kind)
+    if bits > 8 and not (bits == 16 and kind in _DEEP):
+        raise InputError(_too_deep(name, f"{bits}-bit {kind}"))
+    depth = 16 if bits == 16 else 8
     try:
-        opened = _OPENERS[kind](io.BytesIO(data))
+        if kind == "HEIC":
+            return decode_heic(data, name, lambda size: _check_size(size, limit, name))
+        opened = open_deep(data, kind) if depth == 16 else _OPENERS[kind](io.BytesIO(data))
         _check_size(opened.size, limit, name)
         frames = getattr(opened, "n_frames", 1)
-        exif = metadata.tiff_exif(opened) if kind == "TIFF" else None  # gone once the pixels are loaded
-        opened.load()
+        # Gone once the pixels are loaded, with which Pillow turns a TIFF upright, and nothing else.
+        exif, turned = _tiff_metadata(opened) if kind == "TIFF" else (None, 1)
+        if depth == 16:
+            pixels, alpha = load_deep(opened, data)
+        else:
+            opened.load()
+    except UnsupportedError as error:
+        raise InputError(_too_deep(name, f"{depth}-bit {kind} with {error}")) from error
     except _DECODE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
     if frames > 1:
         what = "pages" if kind == "TIFF" else "frames"
         warnings.warn(f"{name}: has {frames} {what}; only the first is used", UserWarning, stacklevel=2)
-    return _to_image(opened, data, kind, exif, name)
+    profile = opened.info.get("icc_profile")
+    if depth == 8:
+        pixels, alpha, profile = _pixels(opened, data, kind, name)
+    if kind != "TIFF":
+        orientation, exif = metadata.split_exif(_raw_exif(opened))
+        pixels, alpha = upright(pixels, orientation), None if alpha is None else upright(alpha, orientation)
+        turned = orientation
+    return Image(
+        pixels,
+        alpha,
+        kind,
+        exif,
+        metadata.profile_for(profile, pixels.shape[2]),
+        tidy_xmp(opened.info.get("xmp")),
+        metadata.resolution(opened.info.get("dpi"), is_sideways(turned)),
+        depth,
+    )
 
 
 def _read_file(path: Path, name: str) -> bytes:
@@ -131,12 +151,10 @@ def _known_kind(data: bytes, name: str) -> str:
         raise InputError(f"{name}: the file is empty; get a fresh copy of it")
     kind = sniff.format_of(data[: sniff.HEAD])
     if kind is None:
-        known = ", ".join(supported_formats())
+        known = ", ".join(readable_formats())
         raise InputError(f"{name}: not an image that can be read; convert it to one of {known}")
-    try:
-        format_by_name(kind)
-    except UsageError as error:  # known, but its codec is missing here
-        raise InputError(f"{name}: {error}") from error
+    if reason := why_unreadable(kind):
+        raise InputError(f"{name}: {reason}")
     return kind
 
 
@@ -151,18 +169,23 @@ def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
 
 def _too_deep(name: str, what: str) -> str:
     return (
-        f"{name}: {what} pictures are not supported yet; convert it to 8 bits first,"
-        " for example with ImageMagick: magick IN -depth 8 OUT"
+        f"{name}: {what} is not supported; convert it to a PNG of 16 bits or 8,"
+        " for example with ImageMagick: magick IN -depth 16 OUT.png"
     )
 
 
-def _to_image(image: ImageFile.ImageFile, data: bytes, kind: str, exif: bytes | None, name: str) -> Image:
-    """The loaded picture as our value. `exif` is that of a TIFF; the other formats' is taken from `image`."""
+def _tiff_metadata(opened: ImageFile.ImageFile) -> tuple[bytes | None, int]:
+    """(EXIF without orientation, orientation) of a TIFF that is not loaded yet."""
+    orientation = opened.getexif().get(metadata.ORIENTATION, 1)
+    return metadata.tiff_exif(opened), orientation if isinstance(orientation, int) else 1
+
+
+def _pixels(
+    image: ImageFile.ImageFile, data: bytes, kind: str, name: str
+) -> tuple[FloatArray, FloatArray | None, bytes | None]:
+    """The loaded 8-bit picture as pixels (H, W, C), alpha (H, W) and the profile that holds for them."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        raise InputError(_too_deep(name, "16-bit and deeper"))
-    orientation = 1  # Pillow turns TIFF upright while loading, and nothing else
-    if kind != "TIFF":
-        orientation, exif = metadata.split_exif(_raw_exif(image))
+        raise InputError(_too_deep(name, f"deeper {kind}"))
     try:
         picture, profile = to_gray_or_rgb(image, image.info.get("icc_profile"), name)
     except ValueError as error:
@@ -171,14 +194,12 @@ def _to_image(image: ImageFile.ImageFile, data: bytes, kind: str, exif: bytes | 
         ) from error
     if kind == "AVIF" and sniff.avif_is_gray(data):
         picture = _without_colour(picture)
-    if orientation in _TRANSPOSES:
-        picture = picture.transpose(_TRANSPOSES[orientation])
-
-    values = _as_array(picture)
-    has_alpha = picture.mode in ("LA", "RGBA")
-    pixels = np.ascontiguousarray(values[..., :-1]) if has_alpha else values
-    alpha = np.ascontiguousarray(values[..., -1]) if has_alpha else None
-    return Image(pixels, alpha, kind, exif, metadata.profile_for(profile, pixels.shape[2]))
+    values = np.asarray(picture)
+    if values.ndim == 2:
+        return unit_values(values[..., None]), None, profile
+    if picture.mode in ("LA", "RGBA"):
+        return unit_values(values[..., :-1]), unit_values(values[..., -1]), profile
+    return unit_values(values), None, profile
 
 
 def _raw_exif(image: ImageFile.ImageFile) -> bytes | None:
@@ -194,9 +215,3 @@ def _without_colour(picture: PIL.Image.Image) -> PIL.Image.Image:
     if picture.mode != "RGBA":
         return gray
     return PIL.Image.merge("LA", (gray, picture.getchannel("A")))
-
-
-def _as_array(picture: PIL.Image.Image) -> npt.NDArray[np.float32]:
-    """(H, W, C) float32 in [0, 1] of an L, LA, RGB or RGBA picture."""
-    values = np.asarray(picture, dtype=np.float32) / np.float32(255)
-    return values if values.ndim == 3 else values[..., None]

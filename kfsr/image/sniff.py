@@ -14,6 +14,8 @@ HEAD = 64
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS_PER_SAMPLE = 258
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 
 def format_of(head: bytes) -> str | None:
@@ -26,8 +28,12 @@ def format_of(head: bytes) -> str | None:
         return "WEBP"
     if head[:4] in _TIFF_STARTS:
         return "TIFF"
-    if head[4:8] == b"ftyp" and _has_avif_brand(head):
-        return "AVIF"
+    if head[4:8] == b"ftyp":
+        brands = _brands(head)
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIC_BRANDS:
+            return "HEIC"
     if head.startswith(b"BM"):
         return "BMP"
     return None
@@ -45,7 +51,7 @@ def bits(data: bytes, name: str) -> int:
             return _tiff_bits(data)
         if name == "AVIF":
             return max((depth for depth, _ in _av1_configurations(data)), default=8)
-    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError):
+    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError, OverflowError):
         return 8
     return 8
 
@@ -59,10 +65,9 @@ def avif_is_gray(data: bytes) -> bool:
     return bool(configurations) and all(gray for _, gray in configurations)
 
 
-def _has_avif_brand(head: bytes) -> bool:
+def _brands(head: bytes) -> set[bytes]:
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = [head[8:12]] + [head[i : i + 4] for i in range(16, end - 3, 4)]
-    return b"avif" in brands or b"avis" in brands
+    return {head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))}
 
 
 def _jpeg_bits(data: bytes) -> int:
@@ -89,7 +94,7 @@ def _tiff_bits(data: bytes) -> int:
     file.seek(directory.next)
     directory.load(file)
     depth = directory.get(_BITS_PER_SAMPLE, 1)
-    return max(depth) if isinstance(depth, tuple) else int(depth)
+    return int(max(depth) if isinstance(depth, tuple) else depth)  # damaged: text, fractions
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

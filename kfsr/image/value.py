@@ -1,4 +1,4 @@
-"""The Image value: one upright 8-bit picture with what travels beside its pixels."""
+"""The Image value: one upright picture with what travels beside its pixels."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -20,9 +20,12 @@ class Image:
 
     pixels       float32 (H, W, C), C = 1 gray or 3 RGB, in [0, 1], as stored (gamma), upright
     alpha        float32 (H, W) in [0, 1], or None where the picture has none; colours are not premultiplied
+    depth        8 or 16: bits per value in the file it came from, and in those it is written to where they can
     format       Pillow's name of the format it was read from; "PNG" when it was made from an array
     exif         EXIF as it stands in a JPEG ("Exif\\0\\0" and a TIFF block), without orientation and sizes
+    xmp          the XMP packet, UTF-8, without orientation and sizes
     icc_profile  the colour profile of `pixels`, gray or RGB like them; None means sRGB
+    dpi          pixels per inch (across, down), or None where the file does not say; it stays when the picture grows
 
     Raises ValueError when shapes, types or values break these rules.
     """
@@ -32,6 +35,9 @@ class Image:
     format: str = "PNG"
     exif: bytes | None = None
     icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    depth: int = 8
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -42,11 +48,13 @@ class Image:
             if self.alpha.shape != shape[:2]:
                 raise ValueError(f"alpha is {self.alpha.shape}, the pixels are {shape}")
             _check_values(self.alpha, "alpha")
+        if self.depth not in (8, 16):
+            raise ValueError(f"depth must be 8 or 16, not {self.depth}")
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any]) -> Self:
-        """A picture from uint8 (0..255) or float ([0, 1]) values of shape (H, W), (H, W, 1), (H, W, 3), or
-        (H, W, 4) whose last channel is alpha. The values are copied.
+        """A picture from uint8 (0..255), uint16 (0..65535) or float ([0, 1]) values of shape (H, W), (H, W, 1),
+        (H, W, 3), or (H, W, 4) whose last channel is alpha. The values are copied. uint16 gives depth 16, all else 8.
 
         Raises UsageError for other types and shapes, and for values outside the range.
         """
@@ -55,8 +63,9 @@ class Image:
             values = values[..., None]
         if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or 0 in values.shape:
             raise UsageError(f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {np.shape(array)}")
-        if values.dtype == np.uint8:
-            values = values.astype(np.float32) / np.float32(255)
+        depth = 16 if np.issubdtype(values.dtype, np.uint16) else 8
+        if depth == 16 or values.dtype == np.uint8:
+            values = unit_values(values)
         elif np.issubdtype(values.dtype, np.floating):
             low, high = float(values.min()), float(values.max())  # NaN fails the comparison below
             if not (low >= -1e-6 and high <= 1 + 1e-6):
@@ -66,13 +75,10 @@ class Image:
                 )
             values = np.clip(values, 0, 1).astype(np.float32)
         else:
-            raise UsageError(
-                f"an image array must be uint8 or float, not {values.dtype};"
-                " 16-bit values can be given as float in [0, 1]"
-            )
+            raise UsageError(f"an image array must be uint8, uint16 or float, not {values.dtype}")
         if values.shape[2] == 4:
-            return cls(np.ascontiguousarray(values[..., :3]), np.ascontiguousarray(values[..., 3]))
-        return cls(values)
+            return cls(np.ascontiguousarray(values[..., :3]), np.ascontiguousarray(values[..., 3]), depth=depth)
+        return cls(values, depth=depth)
 
     @property
     def height(self) -> int:
@@ -92,6 +98,11 @@ class Image:
         """1 for gray, 3 for RGB; alpha is not counted."""
         return int(self.pixels.shape[2])
 
+    @property
+    def white(self) -> int:
+        """The largest value that `depth` bits store: 255 or 65535."""
+        return int(2**self.depth - 1)
+
     def with_pixels(self, pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None = None) -> Self:
         """The same picture with new pixels (H', W', C) and alpha (H', W'), clipped to [0, 1].
 
@@ -100,6 +111,11 @@ class Image:
         new_alpha = None if alpha is None else _clipped(alpha)
         return replace(self, pixels=_clipped(pixels), alpha=new_alpha)
 
+    def stripped(self) -> Self:
+        """The same picture without what tells about its making: no EXIF, no XMP. The profile stays, without it the
+        colours would change, and so does the resolution."""
+        return replace(self, exif=None, xmp=None)
+
     def premultiplied(self) -> FloatArray:
         """Pixels times alpha, (H, W, C) float32: what may be filtered without colours of invisible pixels
         leaking into visible ones. Without alpha these are the pixels themselves."""
@@ -107,6 +123,12 @@ class Image:
             return self.pixels
         product: FloatArray = self.pixels * self.alpha[..., None]
         return product
+
+
+def unit_values(stored: npt.NDArray[Any]) -> FloatArray:
+    """uint8 or uint16 values as float32 in [0, 1], contiguous; rounding back gives exactly the same integers."""
+    values: FloatArray = np.ascontiguousarray(stored, dtype=np.float32)
+    return values / np.float32(np.iinfo(stored.dtype).max)
 
 
 def unpremultiply(premultiplied: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> FloatArray:

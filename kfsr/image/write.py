@@ -1,19 +1,22 @@
-"""Writing pictures: rounded to 8 bits, with their metadata, whole or not at all."""
+"""Writing pictures: rounded to 8 or 16 bits, with their metadata, whole or not at all."""
 
 import io
 import os
 import struct
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+from PIL import PngImagePlugin
 
 from kfsr.errors import OutputError, UsageError
 from kfsr.image.convert import gray_to_srgb
+from kfsr.image.deep_write import encode_deep
 from kfsr.image.files import write_bytes
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
 from kfsr.image.metadata import profile_for
@@ -21,6 +24,8 @@ from kfsr.image.value import Image
 
 # A JPEG segment's length is 16 bits, two of its bytes are the length itself.
 _JPEG_SEGMENT = 65533
+_XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
+_XMP_TAG = 700
 
 # What Pillow's encoders are known to raise.
 _ENCODE_ERRORS = (
@@ -57,7 +62,8 @@ def write_image(
 def encode_image(image: Image, format: str, quality: int = 95) -> bytes:
     """`image` as the bytes of a file in `format` (Pillow's name or an ending, in any case).
 
-    Values are rounded to 8 bits. EXIF and ICC go in where the format holds them. `quality` (1..100) is for
+    Values are rounded to the picture's depth, and to 8 bits with a UserWarning where the format has no 16. EXIF, XMP,
+    ICC and resolution go in where the format holds them. `quality` (1..100) is for
     JPEG and AVIF, both with colour at full resolution; PNG, TIFF, BMP and WebP are written without loss, WebP
     because its lossy form halves the resolution of colour. JPEG and BMP have no transparency: what is not
     opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written as RGB there.
@@ -75,23 +81,42 @@ def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
             f"{prefix}{image.width} x {image.height} pixels are too many for {target.name},"
             f" which holds {target.max_side} a side; write .png or .tif"
         )
-    picture, profile = _to_pillow(image, target, prefix)
+    if image.depth == 16 and not target.deep:
+        _warn(f"{prefix}{target.name} has no 16 bits; written with 8")
+    save: Callable[[dict[str, Any]], bytes]
+    if image.depth == 16 and target.deep:
+        profile = profile_for(image.icc_profile, image.channels)
+        save = partial(encode_deep, _to_16_bits(image), target.name)
+    else:
+        picture, profile = _to_pillow(image, target, prefix)
+        save = partial(_save, picture, target)
     options = _options(target, quality)
-    if target.metadata and profile is not None:
+    if target.dpi and image.dpi is not None:
+        options["dpi"] = image.dpi
+    if not target.metadata:
+        return _save_or_explain(save, options, target, prefix)
+    if profile is not None:
         options["icc_profile"] = profile
-    exif = image.exif if target.metadata else None
+    exif, xmp = image.exif, image.xmp
     if target.name == "JPEG" and exif is not None and len(exif) > _JPEG_SEGMENT:
-        warnings.warn(f"{prefix}EXIF is too large for JPEG and is left out", UserWarning, stacklevel=3)
+        _warn(f"{prefix}EXIF is too large for JPEG and is left out")
         exif = None
+    if target.name == "JPEG" and xmp is not None and len(xmp) > _JPEG_SEGMENT - _XMP_PREFIX:
+        _warn(f"{prefix}XMP is too large for JPEG and is left out")
+        xmp = None
     if exif is not None:
         try:
-            return _save(picture, target, {**options, "exif": exif})
+            return save({**options, **_descriptions(target, exif, xmp)})
         except _ENCODE_ERRORS:
             # Damaged EXIF is the likely cause; without it the reason below is the real one.
-            data = _save_or_explain(picture, target, options, prefix)
-            warnings.warn(f"{prefix}EXIF cannot be stored and is left out", UserWarning, stacklevel=3)
+            data = _save_or_explain(save, {**options, **_descriptions(target, None, xmp)}, target, prefix)
+            _warn(f"{prefix}EXIF cannot be stored and is left out")
             return data
-    return _save_or_explain(picture, target, options, prefix)
+    return _save_or_explain(save, {**options, **_descriptions(target, None, xmp)}, target, prefix)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _options(target: Format, quality: int) -> dict[str, Any]:
@@ -104,6 +129,24 @@ def _options(target: Format, quality: int) -> dict[str, Any]:
             return {}
 
 
+def _descriptions(target: Format, exif: bytes | None, xmp: bytes | None) -> dict[str, Any]:
+    """EXIF and XMP as Pillow's options for saving in `target`. Raises what Pillow does for EXIF it cannot read."""
+    if target.name == "TIFF":  # both are in its list of tags
+        tags = PIL.Image.Exif()
+        if exif is not None:
+            tags.load(exif)
+        if xmp is not None:
+            tags[_XMP_TAG] = xmp
+        return {"exif": tags} if len(tags) else {}
+    found: dict[str, Any] = {} if exif is None else {"exif": exif}
+    if xmp is not None and target.name == "PNG":
+        found["pnginfo"] = PngImagePlugin.PngInfo()
+        found["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8"))
+    elif xmp is not None:
+        found["xmp"] = xmp
+    return found
+
+
 def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> bytes:
     if target.name == "AVIF" and picture.mode in ("L", "LA"):
         options = {**options, "subsampling": "4:0:0"}
@@ -112,9 +155,11 @@ def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> 
     return buffer.getvalue()
 
 
-def _save_or_explain(picture: PIL.Image.Image, target: Format, options: dict[str, Any], prefix: str) -> bytes:
+def _save_or_explain(
+    save: Callable[[dict[str, Any]], bytes], options: dict[str, Any], target: Format, prefix: str
+) -> bytes:
     try:
-        return _save(picture, target, options)
+        return save(options)
     except _ENCODE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         message = f"{prefix}cannot be stored as {target.name} ({reason}); write .png instead"
@@ -145,4 +190,11 @@ def _to_pillow(image: Image, target: Format, prefix: str) -> tuple[PIL.Image.Ima
 
 def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     rounded: npt.NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return rounded
+
+
+def _to_16_bits(image: Image) -> npt.NDArray[np.uint16]:
+    """(H, W, C), alpha being the last channel where there is one."""
+    values = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    rounded: npt.NDArray[np.uint16] = np.rint(values * 65535).astype(np.uint16)
     return rounded

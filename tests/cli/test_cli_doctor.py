@@ -1,6 +1,8 @@
 """`kfsr doctor` on this installation, and on one that is broken."""
 
 import json
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import torch
 from process import environment, kfsr_run
@@ -19,7 +21,19 @@ def test_json(tmp_path):
     assert record["healthy"] is True
     assert record["devices"]["cpu"]["threads"] == 1
     assert {"PNG", "JPEG"} <= set(record["formats"])
+    assert "16 bits a channel" in record["tests"]
     assert set(record["tests"].values()) == {"ok"}
+
+
+def test_extras_are_listed_with_their_version_or_the_way_to_get_them(tmp_path):
+    record = json.loads(kfsr_run(tmp_path, "doctor", "--json").ok().stdout)
+    lines = kfsr_run(tmp_path, "doctor").ok().stdout.decode().splitlines()
+    for package in ("pillow-heif", "basicsr"):
+        there = find_spec(package.replace("-", "_")) is not None
+        assert record["extras"][package] == (version(package) if there else record["extras"][package])
+        assert record["extras"][package].startswith("not installed (") != there
+        assert f"extra    {package}: {record['extras'][package]}" in lines
+    assert ("HEIC" in record["formats"]) == (find_spec("pillow_heif") is not None)
 
 
 def test_not_healthy(tmp_path):

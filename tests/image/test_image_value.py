@@ -16,6 +16,8 @@ from kfsr.image import Image, luma, unpremultiply
         (gray_picture()[..., None], (48, 64, 1)),
         (colour_picture(), (48, 64, 3)),
         (colour_picture() / 255, (48, 64, 3)),
+        (colour_picture().astype(np.uint16) * 256 + 77, (48, 64, 3)),
+        (colour_picture().astype(">u2") * 256 + 77, (48, 64, 3)),
         (colour_picture().astype(np.float16) / 256, (48, 64, 3)),
     ],
 )
@@ -23,10 +25,12 @@ def test_from_array_takes_bytes_and_floats(array, shape):
     image = Image.from_array(array)
     assert image.pixels.shape == shape
     assert image.pixels.dtype == np.float32
-    expected = array.reshape(shape) / (255 if array.dtype == np.uint8 else 1)
+    expected = array.reshape(shape) / (np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)
     assert np.abs(image.pixels - expected).max() < 1e-6
     assert (image.height, image.width, image.size, image.channels) == (48, 64, (64, 48), shape[2])
     assert (image.format, image.alpha) == ("PNG", None)
+    assert image.depth == (16 if array.dtype.itemsize == 2 and array.dtype.kind == "u" else 8)
+    assert image.white == 2**image.depth - 1
 
 
 def test_from_array_takes_the_fourth_channel_for_alpha_and_copies():
@@ -46,7 +50,7 @@ def test_from_array_takes_the_fourth_channel_for_alpha_and_copies():
         (np.zeros((4, 4, 5), np.uint8), "must be"),
         (np.zeros(4, np.uint8), "must be"),
         (np.zeros((0, 4), np.uint8), "must be"),
-        (np.zeros((4, 4), np.uint16), "not uint16"),
+        (np.zeros((4, 4), np.int16), "not int16"),
         (np.zeros((4, 4), bool), "not bool"),
         (np.full((4, 4), 255.0), r"\[0, 1\]"),
         (np.full((4, 4), -0.1), r"\[0, 1\]"),
@@ -76,12 +80,24 @@ def test_an_image_cannot_exist_against_its_rules(pixels, alpha):
 
 
 def test_with_pixels_clips_and_keeps_what_travels_along():
-    image = Image(np.full((2, 2, 3), 0.5, np.float32), format="JPEG", exif=b"e", icc_profile=b"p")
+    image = Image(np.full((2, 2, 3), 0.5, np.float32), None, "JPEG", b"e", b"p", b"x", (300, 300), 16)
     bigger = image.with_pixels(np.full((4, 4, 3), 1.2), np.full((4, 4), -0.2))
     assert bigger.pixels.max() == 1
     assert bigger.alpha.min() == 0
     assert (bigger.size, bigger.format, bigger.exif, bigger.icc_profile) == ((4, 4), "JPEG", b"e", b"p")
+    assert (bigger.xmp, bigger.dpi, bigger.depth) == (b"x", (300, 300), 16)
     assert bigger.with_pixels(image.pixels).alpha is None
+
+
+def test_stripped_keeps_what_the_look_depends_on():
+    image = Image(np.full((2, 2, 3), 0.5, np.float32), None, "JPEG", b"e", b"p", b"x", (300, 300), 16).stripped()
+    assert (image.exif, image.xmp) == (None, None)
+    assert (image.icc_profile, image.dpi, image.depth) == (b"p", (300, 300), 16)
+
+
+def test_a_depth_is_8_or_16():
+    with pytest.raises(ValueError, match="depth"):
+        Image(np.zeros((2, 2, 1), np.float32), depth=12)
 
 
 def test_unpremultiply_undoes_premultiplied_where_anything_can_be_seen():

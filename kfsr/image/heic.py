@@ -1,0 +1,48 @@
+"""Reading HEIC with pillow-heif, which is imported when there is such a file and not before."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from kfsr.image import metadata
+from kfsr.image.value import Image, unit_values, unpremultiply
+from kfsr.image.xmp import tidy_xmp
+
+
+def decode_heic(data: bytes, name: str, check_size: Callable[[tuple[int, int]], None]) -> Image:
+    """The main picture of a HEIC file; more than 8 bits give depth 16. `name` is for warnings.
+
+    check_size: called with (width, height) before anything is decoded. Raises what pillow-heif raises for damaged
+    files, ImportError where it is not installed.
+    """
+    import pillow_heif
+
+    # Deep values unshifted, so that white stays white: 1023 of 10 bits is 1, and not 65472 / 65535.
+    file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    check_size(file.size)
+    if len(file) > 1:
+        warnings.warn(f"{name}: has {len(file)} pictures; only the main one is used", UserWarning, stacklevel=3)
+    info = dict(file.info)
+    stored = np.asarray(file)
+    values = stored[..., None] if stored.ndim == 2 else stored
+    bits = int(info.get("bit_depth", 8))
+    if values.dtype == np.uint8:
+        scaled = unit_values(values)
+    else:
+        scaled = np.minimum(values.astype(np.float32) / np.float32(2**bits - 1), 1)
+    scaled = np.ascontiguousarray(scaled[: file.size[1], : file.size[0]])
+    alpha = np.ascontiguousarray(scaled[..., -1]) if file.has_alpha else None
+    pixels = np.ascontiguousarray(scaled[..., :-1]) if file.has_alpha else scaled
+    if alpha is not None and file.premultiplied_alpha:
+        pixels = unpremultiply(pixels, alpha)
+    _, exif = metadata.split_exif(info.get("exif"))  # libheif has turned the picture; the tag would do it twice
+    return Image(
+        pixels,
+        alpha,
+        "HEIC",
+        exif,
+        metadata.profile_for(info.get("icc_profile"), pixels.shape[2]),
+        tidy_xmp(info.get("xmp")),
+        depth=8 if bits <= 8 else 16,
+    )
