@@ -14,7 +14,7 @@ PACKAGE = Path(kfsr.__file__).parent
 # From the bottom up: a part imports only from lower layers, or from itself. Parts of one layer do not know
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
-    {"errors", "progress"},
+    {"errors", "peak", "progress"},
     {"settings", "inputs", "manifest"},
     {"image"},
     {"kernel", "metrics", "niqe"},
@@ -25,6 +25,7 @@ LAYERS = (
     {"refinement"},
     {"pipeline"},
     {"batch", "bench", "evaluation"},
+    {"workers"},
     {"cli"},
     {"__main__", "__init__"},
 )

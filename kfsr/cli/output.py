@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kfsr.batch import Outcome
 from kfsr.errors import OutputError, UsageError
 from kfsr.inputs import STREAM, Source, find, read_list
 
@@ -92,9 +93,9 @@ def _piped(what: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def footer(seconds: float) -> dict[str, Any]:
+def footer(outcome: Outcome[Any]) -> dict[str, Any]:
     """The end of every record: what it cost and what it was made with."""
-    return {"seconds": round(seconds, 3), "peak_memory_mib": peak_memory_mib(), "versions": versions()}
+    return {"seconds": round(outcome.seconds, 3), "peak_memory_mib": outcome.peak_mib, "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -110,16 +111,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
-
-
-def peak_memory_mib() -> float | None:
-    """The most memory this process has held so far, in MiB; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10, 1)
 
 
 def _plain(value: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kfsr import batch, manifest
-from kfsr.batch import Job, Outcome
-from kfsr.cli import options, output
+from kfsr.batch import Job
+from kfsr.cli import options, output, spread
 from kfsr.cli.console import Console
 from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
-from kfsr.cli.status import conclude_run, describe, guarded, print_failure
+from kfsr.cli.status import conclude_run, guarded
+from kfsr.cli.upscale_task import UpscaleTask, record, tell
 from kfsr.errors import UsageError
 from kfsr.inputs import STREAM, Source
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
-    from kfsr.pipeline import Result
 
 NAME = "{stem}_x{scale}{ext}"
-
-TRUSTED = "trusted"
-"""The gate's verdict on a result that is what was asked for; any other one is told to the user."""
 
 
 @guarded
@@ -58,6 +55,7 @@ def upscale(
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
+    workers: options.WorkersOption = 1,
     save_kernel: Annotated[
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."),
@@ -90,6 +88,7 @@ def upscale(
         if as_json:
             raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
+    count = spread.check_workers(workers, jobs)
     console = Console(quiet)
     place = options.use_torch(device, threads)
     method = str(kernel_method or options.KernelMethod.auto)
@@ -110,81 +109,37 @@ def upscale(
     }
     with console.session():
         kernel = _load_kernel(kernel_file, scale)
-        settings = _digest_of({**choices, "quality": quality, "strip": strip}, [kernel_file, weights])
-        task = _Task(
-            call=partial(
-                pipeline.upscale,
-                **choices,
-                kernel=kernel,
-                weights=weights,
-                device=place,
-                progress=console.progress,
-            ),
+        task = UpscaleTask(
+            arguments={**choices, "weights": weights, "device": place},
+            kernel=kernel,
             kernel_paths=kernel_paths,
             quality=quality,
             strip=strip,
             max_pixels=max_pixels,
-            console=console,
-            settings=settings if skip_existing or len(jobs) > 1 else None,
-            skip=skip_existing,
+            settings=_digest_of({**choices, "quality": quality, "strip": strip}, [kernel_file, weights]),
+            listed=skip_existing or len(jobs) > 1,
         )
+        if skip_existing:
+            task = replace(task, finished=frozenset(job for job in jobs if task.is_finished(job)))
+        batch.tidy([*(job.target for job in jobs if job.target is not None), *kernel_paths.values()])
+        console.begin(len(jobs) - len(task.finished))
         errors: list[Exception | None] = []
-        skipped = 0
-        for outcome in batch.run(jobs, task):
-            console.close()
-            console.subject = ""
-            _tell(outcome, console)
-            if as_json:
-                output.write_record(_record(outcome, kernel_file, kernel_paths.get(outcome.job)))
-            errors.append(outcome.error)
-            skipped += outcome.error is None and outcome.value is None
+        with closing(spread.run(jobs, task, count, place, console)) as outcomes:
+            for outcome in outcomes:
+                console.close()
+                console.subject = ""
+                if outcome.job not in task.finished:
+                    console.advance()
+                tell(outcome, console)
+                if as_json:
+                    with console.clear():
+                        output.write_record(
+                            record(outcome, kernel_file or kernel_paths.get(outcome.job), task.settings)
+                        )
+                errors.append(outcome.error)
     if len(jobs) > 1:
-        output.sum_up(console, errors, as_json, skipped)
+        output.sum_up(console, errors, as_json, len(task.finished))
     return conclude_run(errors)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """The work on one picture: read, upscale, write. settings: digest of what it is made with, for the list of finished
-    pictures; None keeps no list. skip: leave out what that list holds; the result is then None."""
-
-    call: Callable[[Any], Result]
-    kernel_paths: dict[Job, Path]
-    quality: int
-    strip: bool
-    max_pixels: int | None
-    console: Console
-    settings: str | None
-    skip: bool
-
-    def __call__(self, job: Job) -> Result | None:
-        from kfsr.image import encode_image, write_image
-        from kfsr.kernel import save_kernel
-
-        self.console.subject = job.source_name
-        if self.skip and self._is_finished(job):
-            return None
-        picture = output.read_picture(job.source, self.max_pixels)
-        result = self.call(replace(picture, exif=None) if self.strip else picture)
-        if job in self.kernel_paths:
-            save_kernel(result.kernel, self.kernel_paths[job])
-        if job.target is None:
-            output.write_data(encode_image(result.image, "PNG"))
-        else:
-            write_image(result.image, job.target, self.quality, partial(self._record, job))
-        return result
-
-    def _is_finished(self, job: Job) -> bool:
-        if job.source is None or job.target is None or self.settings is None:
-            return False
-        kernel = self.kernel_paths.get(job)
-        if not (job.source.is_file() and job.target.is_file() and (kernel is None or kernel.is_file())):
-            return False
-        return manifest.is_finished(job.target, job.source.read_bytes(), self.settings)
-
-    def _record(self, job: Job, data: bytes) -> None:
-        if self.settings is not None and job.source is not None and job.target is not None:
-            manifest.record(job.target, data, job.source.read_bytes(), self.settings)
 
 
 def _upscaled_name(source: Path, template: str, scale: int) -> str:
@@ -226,39 +181,3 @@ def _load_kernel(path: Path | None, scale: int) -> Kernel | None:
     from kfsr.kernel import load_kernel
 
     return load_kernel(path, scale)
-
-
-def _tell(outcome: Outcome[Result | None], console: Console) -> None:
-    if outcome.error is not None:
-        print_failure(outcome.error, outcome.job.source_name)
-        return
-    if outcome.value is None:
-        console.note(f"{outcome.job.source_name}: skipped, {outcome.job.target_name} is finished")
-        return
-    gate = outcome.value.report.as_dict()["gate"]
-    if gate["verdict"] != TRUSTED:
-        console.warning(f"{outcome.job.source_name}: {gate['verdict']}: {gate['reason']}")
-    width, height = outcome.value.image.size
-    line = (
-        f"{outcome.job.source_name} -> {outcome.job.target_name}: {width}x{height}, "
-        f"kernel {outcome.value.kernel.method}, {outcome.seconds:.1f} s"
-    )
-    console.note(line)
-
-
-def _record(outcome: Outcome[Result | None], kernel_file: Path | None, saved_kernel: Path | None) -> dict[str, Any]:
-    """The report of one picture: done or failed, with what was measured on the way."""
-    record: dict[str, Any] = {
-        "input": outcome.job.source_name,
-        "output": outcome.job.target_name,
-        "status": "failed" if outcome.error is not None else "done" if outcome.value is not None else "skipped",
-    }
-    if outcome.error is not None:
-        record["error"] = describe(outcome.error)
-    if outcome.value is not None:
-        record |= outcome.value.report.as_dict()
-    used = kernel_file or saved_kernel
-    return record | {
-        "kernel_file": None if used is None else str(used),
-        **output.footer(outcome.seconds),
-    }

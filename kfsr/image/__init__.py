@@ -1,7 +1,7 @@
 """Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
 
 from kfsr.image.colour import luma
-from kfsr.image.files import write_bytes
+from kfsr.image.files import remove_stale, write_bytes
 from kfsr.image.formats import format_by_name, format_by_suffix, supported_formats
 from kfsr.image.read import read_image
 from kfsr.image.value import Image, unpremultiply
@@ -14,6 +14,7 @@ __all__ = [
     "format_by_suffix",
     "luma",
     "read_image",
+    "remove_stale",
     "supported_formats",
     "unpremultiply",
     "write_bytes",
