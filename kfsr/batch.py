@@ -110,6 +110,20 @@ def plan(
     return jobs
 
 
+def without_results(sources: Sequence[Source], jobs: Sequence[Job], output: str | None) -> list[Source]:
+    """`sources` but for what was found in a folder and is a result of these jobs, or lies in their output folder."""
+    targets = {os.path.realpath(job.target) for job in jobs if job.target is not None}
+    folder = None if output in (None, STREAM) else Path(str(output))
+
+    def is_result(source: Source) -> bool:
+        if source.path is None or source.under is None:
+            return False
+        among = folder is not None and folder.is_dir() and _is_among_results(source, folder)
+        return among or os.path.realpath(source.path) in targets
+
+    return [source for source in sources if not is_result(source)]
+
+
 def tidy(results: Iterable[Path]) -> None:
     """Remove what a killed run left half written where `results` are going to be (`kfsr.image.remove_stale`)."""
     from kfsr.image import remove_stale

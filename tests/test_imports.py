@@ -16,6 +16,7 @@ PACKAGE = Path(kfsr.__file__).parent
 LAYERS = (
     {"errors", "peak", "progress"},
     {"settings", "inputs", "manifest"},
+    {"cost"},
     {"image"},
     {"kernel", "metrics", "niqe"},
     {"degradation", "least_squares", "noise", "spectrum"},

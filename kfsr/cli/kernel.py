@@ -178,7 +178,7 @@ def _tell(outcome: Outcome[Kernel], nowhere: bool, console: Console) -> None:
             print_failure(outcome.error, outcome.job.source_name)
     if outcome.value is not None:
         where = "" if nowhere else f" -> {outcome.job.target_name}"
-        words = _in_words(kernel_facts(outcome.value))
+        words = facts_in_words(kernel_facts(outcome.value))
         console.note(f"{outcome.job.source_name}{where}: {words}, {outcome.seconds:.1f} s")
 
 
@@ -233,7 +233,8 @@ def check_kernel_name(path: Path) -> None:
         raise UsageError(f"{path}: a kernel file ends in one of {', '.join(_SUFFIXES)}")
 
 
-def _in_words(facts: dict[str, Any]) -> str:
+def facts_in_words(facts: dict[str, Any]) -> str:
+    """`kernel_facts` as half a line for people."""
     (long, short), (row, col) = facts["axes"], facts["centre"]
     shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"
     return (

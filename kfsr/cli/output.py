@@ -44,6 +44,15 @@ def read_picture(source: Path | None, max_pixels: int | None = None) -> Image:
     return read_image(_piped("a picture"), "standard input", max_pixels)
 
 
+def read_size(source: Path | None, max_pixels: int | None = None) -> tuple[int, int]:
+    """Width and height of the same picture, as far as its header tells; raises the same."""
+    from kfsr import image
+
+    if source is not None:
+        return image.read_size(source, max_pixels=max_pixels)
+    return image.read_size(_piped("a picture"), "standard input", max_pixels)
+
+
 def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> list[Source]:
     """The pictures that the command line names, those of `--files-from` included (- is standard input).
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch, manifest
+from kfsr import batch, cost, manifest
 from kfsr.batch import Job
-from kfsr.cli import options, output, spread
+from kfsr.cli import options, output, shared_kernel, spread
 from kfsr.cli.console import Console
+from kfsr.cli.dry_run import Plan
+from kfsr.cli.dry_run import report as dry_run_report
 from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
 from kfsr.cli.status import conclude_run, guarded
 from kfsr.cli.upscale_task import UpscaleTask, record, tell
@@ -44,6 +46,16 @@ def upscale(
         Path | None,
         typer.Option("--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     ] = None,
+    kernel_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kernel-from",
+            metavar="PATH",
+            help="Find one kernel from this picture or folder of pictures, for all inputs: of the same scanner, camera "
+            "or resize. Can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
     refine: options.RefineOption = None,
     solver: Annotated[
@@ -65,6 +77,10 @@ def upscale(
         bool, typer.Option("--strip", help="Leave EXIF out of the results; the colour profile stays.")
     ] = False,
     max_pixels: options.MaxPixelsOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be done, and roughly what time and memory it would take."),
+    ] = False,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
@@ -79,12 +95,15 @@ def upscale(
     from kfsr import pipeline
     from kfsr.image import format_by_suffix
 
-    keep = [path for path in (kernel_file, weights) if path is not None]
+    kernel_sources = shared_kernel.find_pictures(kernel_from or [], recursive, kernel_file, kernel_method)
+    named = [one.path for one in kernel_sources if one.under is None]
+    keep = [path for path in (kernel_file, weights, *named) if path is not None]
     rename = partial(_upscaled_name, template=name, scale=scale)
     sources = output.find_inputs(inputs or [], files_from, recursive)
-    jobs = batch.plan(sources, output_path, rename, check_name=format_by_suffix, keep=keep)
-    kernel_paths = _plan_kernels(jobs, save_kernel, keep)
-    if any(job.target is None for job in jobs):
+    jobs = batch.plan(sources, output_path, rename, check_name=format_by_suffix, keep=keep, prepare=not dry_run)
+    kernel_paths = _plan_kernels(jobs, save_kernel, keep, prepare=not dry_run)
+    kernel_pictures = shared_kernel.originals(kernel_sources, jobs, output_path)
+    if any(job.target is None for job in jobs) and not dry_run:
         if as_json:
             raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
@@ -107,20 +126,29 @@ def upscale(
         "preset": str(preset),
         "seed": seed,
     }
+    files = [kernel_file, weights, *kernel_pictures]
     with console.session():
-        kernel = _load_kernel(kernel_file, scale)
         task = UpscaleTask(
-            arguments={**choices, "weights": weights, "device": place},
-            kernel=kernel,
+            # A shared kernel gets its fine form once, from all its pictures together.
+            arguments={**choices, "weights": weights, "device": place} | ({"refine": None} if kernel_pictures else {}),
+            kernel=_load_kernel(kernel_file, scale),
             kernel_paths=kernel_paths,
             quality=quality,
             strip=strip,
             max_pixels=max_pixels,
-            settings=_digest_of({**choices, "quality": quality, "strip": strip}, [kernel_file, weights]),
+            settings=_digest_of({**choices, "quality": quality, "strip": strip}, files),
             listed=skip_existing or len(jobs) > 1,
         )
         if skip_existing:
             task = replace(task, finished=frozenset(job for job in jobs if task.is_finished(job)))
+        if dry_run:
+            found = None if kernel_file or kernel_pictures else method
+            choice = cost.Choice(scale, str(preset), method, found is not None, refine, str(solver))
+            return dry_run_report(Plan(jobs, task, kernel_pictures, choice, count), as_json, console)
+        if kernel_pictures and len(task.finished) < len(jobs):
+            wanted = {name: choices[name] for name in ("scale", "refine", "preset", "seed")}
+            wanted |= {"method": method, "init": str(kernel_init), "device": place}
+            task = replace(task, kernel=shared_kernel.estimate(kernel_pictures, wanted, max_pixels, console))
         batch.tidy([*(job.target for job in jobs if job.target is not None), *kernel_paths.values()])
         console.begin(len(jobs) - len(task.finished))
         errors: list[Exception | None] = []
@@ -156,14 +184,14 @@ def _upscaled_name(source: Path, template: str, scale: int) -> str:
     return name
 
 
-def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path]) -> dict[Job, Path]:
+def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path], prepare: bool) -> dict[Job, Path]:
     if place is None:
         return {}
     if place == STREAM:
         raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
     keep = [*keep, *(job.target for job in jobs if job.target is not None)]
     sources = [Source(job.source, job.under) for job in jobs]
-    plan = batch.plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep)
+    plan = batch.plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep, prepare=prepare)
     return {job: one.target for job, one in zip(jobs, plan, strict=True) if one.target is not None}
 
 
@@ -171,7 +199,7 @@ def _digest_of(choices: dict[str, Any], files: list[Path | None]) -> str:
     """Digest of all that decides what a picture becomes: the options, the files given, this version."""
     import kfsr
 
-    contents = [None if path is None else manifest.digest(path.read_bytes()) for path in files]
+    contents = [None if path is None else manifest.digest_of_file(path) for path in files]
     return manifest.digest(json.dumps([kfsr.__version__, choices, contents], sort_keys=True).encode())[:16]
 
 
