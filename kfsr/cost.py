@@ -105,6 +105,7 @@ def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int
     """Of a run over the pictures with so many processes of one thread each, after finding a kernel they share."""
     if not pictures:
         return Cost(START, BASE_MIB)
+    workers = min(workers, len(pictures))
     starts = START if workers == 1 else 2 * START
     spread = max(sum(one.seconds for one in pictures) / workers, max(one.seconds for one in pictures))
     seconds = starts + sum(one.seconds for one in shared_kernel) + spread

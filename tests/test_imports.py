@@ -25,7 +25,7 @@ LAYERS = (
     {"gate", "weights"},
     {"refinement"},
     {"pipeline"},
-    {"batch", "bench", "evaluation"},
+    {"batch", "bench", "evaluation", "selftest"},
     {"workers"},
     {"cli"},
     {"__main__", "__init__"},

@@ -96,7 +96,7 @@ def kernel(
         if len(jobs) > 1:
             raise UsageError("--plot draws one kernel, and there are several pictures; leave it out")
         _check_plot(plot, jobs[0])
-    count = spread.check_workers(workers, jobs)
+    spread.check_workers(workers, jobs)
     console = Console(quiet)
     device_name = options.use_torch(device, threads)
     from kfsr import pipeline
@@ -126,7 +126,7 @@ def kernel(
     with console.session():
         batch.tidy([job.target for job in jobs if job.target is not None])
         console.begin(len(jobs))
-        with closing(spread.run(jobs, task, count, device_name, console)) as outcomes:
+        with closing(spread.run(jobs, task, workers, len(jobs), device_name, console)) as outcomes:
             for outcome in outcomes:
                 console.close()
                 console.subject = ""

@@ -24,27 +24,29 @@ class Task(Protocol[T_co]):
         """Do the job."""
 
 
-def check_workers(count: int, jobs: Sequence[Job]) -> int:
-    """The number of processes for these jobs; UsageError when standard input would have to reach one of several."""
-    count = min(count, len(jobs))
-    if count > 1 and any(job.source is None for job in jobs):
+def check_workers(count: int, jobs: Sequence[Job]) -> None:
+    """UsageError when standard input would have to reach one of several processes."""
+    if min(count, len(jobs)) > 1 and any(job.source is None for job in jobs):
         raise UsageError("'-' cannot be among the pictures of several --workers; name files only")
-    return count
 
 
 def run(
-    jobs: Sequence[Job], task: Task[T], count: int, device: str, console: Console
+    jobs: Sequence[Job], task: Task[T], count: int, busy: int, device: str, console: Console
 ) -> Generator[Outcome[T], None, None]:
-    """The outcome of each job as it finishes; close it in any case. In order, or with `count` > 1 in any order.
+    """The outcome of each job as it finishes; close it in any case. In order, or with several processes in any order.
 
-    Each process gets an equal share of the threads that this one was given; `device` is where they compute.
+    count: how many processes are asked for; each gets that part of the threads which this one was given, also when
+    there are fewer, so that a picture does not depend on how many others are left. busy: how many of the jobs are worth
+    a process. device: where they compute.
     """
-    if count <= 1:
-        yield from batch.run(jobs, partial(task, console=console))
-        return
     import torch
 
     share = max(1, torch.get_num_threads() // count)
+    count = min(count, busy)
+    if count <= 1:
+        torch.set_num_threads(share)
+        yield from batch.run(jobs, partial(task, console=console))
+        return
     try:
         yield from workers.run(jobs, partial(_begin, task, device, share, console.quiet), count, console.line)
     finally:

@@ -107,7 +107,7 @@ def upscale(
         if as_json:
             raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
-    count = spread.check_workers(workers, jobs)
+    spread.check_workers(workers, jobs)
     console = Console(quiet)
     place = options.use_torch(device, threads)
     method = str(kernel_method or options.KernelMethod.auto)
@@ -144,15 +144,16 @@ def upscale(
         if dry_run:
             found = None if kernel_file or kernel_pictures else method
             choice = cost.Choice(scale, str(preset), method, found is not None, refine, str(solver))
-            return dry_run_report(Plan(jobs, task, kernel_pictures, choice, count), as_json, console)
+            return dry_run_report(Plan(jobs, task, kernel_pictures, choice, workers), as_json, console)
         if kernel_pictures and len(task.finished) < len(jobs):
             wanted = {name: choices[name] for name in ("scale", "refine", "preset", "seed")}
             wanted |= {"method": method, "init": str(kernel_init), "device": place}
             task = replace(task, kernel=shared_kernel.estimate(kernel_pictures, wanted, max_pixels, console))
         batch.tidy([*(job.target for job in jobs if job.target is not None), *kernel_paths.values()])
-        console.begin(len(jobs) - len(task.finished))
+        busy = len(jobs) - len(task.finished)
+        console.begin(busy)
         errors: list[Exception | None] = []
-        with closing(spread.run(jobs, task, count, place, console)) as outcomes:
+        with closing(spread.run(jobs, task, workers, busy, place, console)) as outcomes:
             for outcome in outcomes:
                 console.close()
                 console.subject = ""
