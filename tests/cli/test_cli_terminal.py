@@ -72,7 +72,7 @@ def test_a_bar_for_all_pictures(photos):
     shown = read_until(reader)
     assert process.wait(timeout=60) == 0
     for done in range(3):
-        assert re.search(rf"all pictures +{done * 100 // 3}% \|.*\| {done}/3 \[.* left\]", shown)
+        assert re.search(rf"all pictures +{done * 100 / 3:.0f}% \|.*\| {done}/3 \[.* left\]", shown)
     # Lines stand clear of the bar.
     said = [line.split("\r")[-1] for line in shown.split("\r\n")]
     assert [line.split(":")[0] for line in said if " -> " in line] == [
