@@ -25,7 +25,7 @@ REFINE_PIXEL = 20e-6
 """Seconds per high-resolution pixel of the refinement's window."""
 GATE = 0.09
 """Seconds of the gate's first trial, times scale^2; later ones are not counted."""
-SOLVER_PIXEL = {"unrolled": 6e-6, "unfolding": 9e-6, "zssr": 9e-6, "bicubic": 0.2e-6}
+SOLVER_PIXEL = {"unrolled": 6e-6, "unfolding": 3e-6, "zssr": 3e-6, "bicubic": 0.2e-6}
 """Seconds per high-resolution pixel, and turn of `unrolled`, or step of `unfolding`."""
 ZSSR_STEP = 0.1
 """Seconds of a training step of ZSSR's network."""

@@ -57,6 +57,7 @@ def test_results_and_lists_are_those_of_one_process(album):
     assert len(by_status["done"]) == 16
     assert by_status["failed"][0]["input"] == "in/bad.png"
     assert "not an image" in by_status["failed"][0]["error"]
+    assert {one["settings"] for one in records} == {one["settings"] for one in listed(album / "two")}
     assert all(50 < one["peak_memory_mib"] < 4000 for one in records)
     errors = [line for line in two.stderr.splitlines() if line.startswith("kfsr: error: ")]
     assert len(errors) == 1
@@ -89,7 +90,7 @@ def test_a_process_that_is_killed_costs_one_picture(album):
     assert {one["status"] for one in records} == {"done"}
     # The other process has nothing left to do and ends; the one that waits is left.
     while len(stuck := run.others()) > 1:
-        pass
+        time.sleep(0.05)
     os.kill(stuck[0], signal.SIGKILL)
     done = run.end()
     assert done.status == 3
