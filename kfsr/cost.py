@@ -1,9 +1,10 @@
 """What a run is going to take, roughly: seconds and memory, from the sizes of the pictures and the choices made.
 
 The numbers below were measured with `kfsr.upscale` on squares of `skimage.data.astronaut` of 96 to 768 px at x2 and 96
-to 384 px at x4, with one thread (OMP_NUM_THREADS=1), on one of two hyperthreads of an AMD EPYC that others used as
-well: seconds of processor time by stage, and peak resident memory. Other machines are faster or slower by a factor,
-and the preset `best` is reckoned from its number of steps alone. An estimate is right within a factor of two or so.
+to 384 px at x4 (`ikl` and `edges` to 384 and 192, `unfolding` and `zssr` to 192 at x2), with the preset `fast` and one
+thread (OMP_NUM_THREADS=1), on one of two hyperthreads of an AMD EPYC that others used as well: seconds of processor
+time by stage, and peak resident memory. Other presets are reckoned from their numbers of steps, other machines are
+faster or slower by a factor. The same 19 runs took 0.7 to 1.15 times what is estimated here, two of 96 px less.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ GATE = 0.09
 """Seconds of the gate's first trial, times scale^2; later ones are not counted."""
 SOLVER_PIXEL = {"unrolled": 6e-6, "unfolding": 3e-6, "zssr": 3e-6, "bicubic": 0.2e-6}
 """Seconds per high-resolution pixel, and turn of `unrolled`, or step of `unfolding`."""
-ZSSR_STEP = 0.1
-"""Seconds of a training step of ZSSR's network."""
+ZSSR_STEP = 0.42
+"""Seconds of a training step of ZSSR's network on 4 crops of 96 x 96; small pictures, of smaller crops, take less."""
 BASE_MIB = 340.0
 """Memory of a process that has loaded torch and the networks."""
 PIXEL_KIB = 0.95
@@ -81,24 +82,24 @@ def of_picture(pixels: int, choice: Choice) -> Cost:
         if choice.solver == "unfolding":
             seconds += high * SOLVER_PIXEL["unfolding"] * preset.unfolding.iterations
         else:
-            seconds += high * SOLVER_PIXEL["zssr"] + preset.zssr.steps * ZSSR_STEP
-    at_once = high if choice.solver != "unrolled" else min(high, LARGEST_PIECE)
-    per_pixel = REST_KIB if choice.solver == "bicubic" and not choice.own_kernel else PIXEL_KIB
-    return Cost(seconds, BASE_MIB + (at_once * per_pixel + high * REST_KIB) / 1024)
+            seconds += high * SOLVER_PIXEL["zssr"]
+            seconds += preset.zssr.steps * ZSSR_STEP * preset.zssr.batch * preset.zssr.crop**2 / (4 * 96**2)
+    return Cost(seconds, BASE_MIB + (_at_once(high, choice) * PIXEL_KIB + high * REST_KIB) / 1024)
 
 
 def of_kernel(pixels: int, choice: Choice) -> Cost:
     """Of finding a kernel in a picture, or this picture's part in a shared one. `auto` counts as the spectral kernel
     and, with the presets where it takes that, IKL."""
     preset, high = preset_named(choice.preset), pixels * choice.scale**2
-    method = preset.gaussian_method if choice.method == "auto" else choice.method
+    method = _method(choice)
     seconds = {"bicubic": 0.0, "edges": EDGES}.get(method, SPECTRAL)
     if method == "ikl":
         steps = preset.ikl.iterations + preset.ikl.warm_up
         seconds += _training(preset.ikl.patch) + steps * IKL_STEP * preset.ikl.batch / 8
-    if choice.refine or (choice.refine is None and method in preset.refine.methods):
+    if _refines(method, choice):
         seconds += REFINE_PIXEL * min(high, preset.refine.window**2)
-    return Cost(seconds, BASE_MIB + PIXEL_KIB * min(high, LARGEST_PIECE) / 1024)
+    at_once = min(high, LARGEST_PIECE) if _refines(method, choice) else 0
+    return Cost(seconds, BASE_MIB + (at_once * PIXEL_KIB + high * REST_KIB) / 1024)
 
 
 def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int) -> Cost:
@@ -111,6 +112,23 @@ def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int
     seconds = starts + sum(one.seconds for one in shared_kernel) + spread
     together = workers * max(one.memory_mib for one in pictures) + (BASE_MIB if workers > 1 else 0)
     return Cost(seconds, max([together, *(one.memory_mib for one in shared_kernel)]))
+
+
+def _method(choice: Choice) -> str:
+    return preset_named(choice.preset).gaussian_method if choice.method == "auto" else choice.method
+
+
+def _refines(method: str, choice: Choice) -> bool:
+    return choice.refine or (choice.refine is None and method in preset_named(choice.preset).refine.methods)
+
+
+def _at_once(high: int, choice: Choice) -> int:
+    """High-resolution pixels that are solved at once when memory is scarcest."""
+    if choice.solver in ("unfolding", "zssr"):
+        return high
+    if choice.solver == "unrolled" or (choice.own_kernel and _refines(_method(choice), choice)):
+        return min(high, LARGEST_PIECE)
+    return 0
 
 
 def _training(patch: PatchSettings) -> float:

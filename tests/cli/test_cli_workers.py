@@ -160,13 +160,13 @@ def test_a_signal_at_any_moment_stops_all(album, seeded, workers, number, status
 
 
 def test_when_the_first_process_is_killed_the_others_end(album):
-    os.mkfifo(album / "in" / "zz.png")
+    os.mkfifo(album / "in" / "0.png")  # the first in order: one of them waits there when it happens
     run = Started(album, *upscale("-o", "out", "--workers", "2"))
     run.lines(1)
     assert run.others()
     os.kill(run.process.pid, signal.SIGKILL)
-    assert run.end().status == -signal.SIGKILL
     assert run.all_gone()
+    assert run.end().status == -signal.SIGKILL
 
 
 def test_standard_input_is_for_one_process(album):
