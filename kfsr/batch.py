@@ -1,7 +1,7 @@
 """Inputs to outputs: what is read, where it is written, and that one bad file does not stop the rest.
 
 `plan` settles every name before any work starts; `run` does the work file by file. Neither knows what the
-work is, so that all commands share them.
+work is, so that all commands share them. `kfsr.workers` is the same with several processes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from kfsr import peak
 from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError
 from kfsr.inputs import STREAM, Source
 
@@ -40,7 +41,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What became of a job: `value` from the work, or the `error` that ended it. `seconds` is wall time.
+    """What became of a job: `value` from the work, or the `error` that ended it. `seconds` is wall time, `peak_mib` the
+    most memory its process held meanwhile (None: not known; see `kfsr.peak`).
 
     An error that is no `KfsrError` is a fault of this program.
     """
@@ -49,6 +51,7 @@ class Outcome(Generic[T]):
     value: T | None
     error: Exception | None
     seconds: float
+    peak_mib: float | None = None
 
 
 def plan(
@@ -58,6 +61,7 @@ def plan(
     *,
     check_name: Callable[[Path], object] | None = None,
     keep: Iterable[Path] = (),
+    prepare: bool = True,
 ) -> list[Job]:
     """One job per input, in the inputs' order, with every name settled and checked.
 
@@ -69,6 +73,7 @@ def plan(
     rename: from an input's path to its output's file name.
     check_name: called with each output's path; raises when no such file can be written.
     keep: further files of this call that no result may take the place of, such as a kernel that is read.
+    prepare: whether to create the folders; without, nothing at all is written.
 
     Raises UsageError for calls that cannot be meant: a folder as input, two results with one name, a result
     that would overwrite an input, several results for one file; OutputError when the place to write is not
@@ -97,8 +102,33 @@ def plan(
     _check_targets(jobs, [job.source for job in jobs if job.source is not None], list(keep), check_name)
     # Beside a missing input there may be no folder either; that is the input's failure, not the call's.
     wanted = (job for job in jobs if output is not None or (job.source is not None and job.source.exists()))
-    _prepare_folders({job.target.parent for job in wanted if job.target is not None}, create=as_folder)
+    folders = {job.target.parent for job in wanted if job.target is not None}
+    if prepare or not as_folder:
+        _prepare_folders(folders, create=as_folder)
+    else:
+        _prepare_folders({folder for folder in folders if folder.exists()}, create=False)
     return jobs
+
+
+def without_results(sources: Sequence[Source], jobs: Sequence[Job], output: str | None) -> list[Source]:
+    """`sources` but for what was found in a folder and is a result of these jobs, or lies in their output folder."""
+    targets = {os.path.realpath(job.target) for job in jobs if job.target is not None}
+    folder = None if output in (None, STREAM) else Path(str(output))
+
+    def is_result(source: Source) -> bool:
+        if source.path is None or source.under is None:
+            return False
+        among = folder is not None and folder.is_dir() and _is_among_results(source, folder)
+        return among or os.path.realpath(source.path) in targets
+
+    return [source for source in sources if not is_result(source)]
+
+
+def tidy(results: Iterable[Path]) -> None:
+    """Remove what a killed run left half written where `results` are going to be (`kfsr.image.remove_stale`)."""
+    from kfsr.image import remove_stale
+
+    remove_stale({Path(os.path.realpath(path)).parent for path in results})
 
 
 def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
@@ -108,6 +138,7 @@ def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
     """
     for job in jobs:
         started = time.perf_counter()
+        peak.restart()
         value: T | None = None
         failure: Exception | None = None
         try:
@@ -116,7 +147,7 @@ def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
             raise
         except Exception as error:
             failure = known_error(error)
-        yield Outcome(job, value, failure, time.perf_counter() - started)
+        yield Outcome(job, value, failure, time.perf_counter() - started, peak.mebibytes())
 
 
 def known_error(error: Exception) -> Exception:

@@ -19,3 +19,7 @@ class OutputError(KfsrError):
 
 class OutOfMemory(KfsrError):
     """The device has too little memory for this picture. Exit status 5."""
+
+
+class WorkerDied(KfsrError):
+    """A process that worked on a picture has ended unexpectedly. Exit status 3 (some inputs) or 4 (all)."""

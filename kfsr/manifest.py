@@ -7,6 +7,7 @@ stopped, a result that fits its line is whole, and one that does not is made aga
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -26,29 +27,39 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def is_finished(target: Path, source: bytes, settings: str) -> bool:
-    """Whether `target` is, byte for byte, what a run with these settings made of `source`."""
+def digest_of_file(path: Path) -> str:
+    """The same of a file, which need not fit into memory. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_finished(target: Path, source: Path, settings: str) -> bool:
+    """Whether `target` is, byte for byte, what a run with these settings made of `source`; not when either is missing
+    or cannot be read."""
     entry = _entries(target.parent / NAME).get(target.name)
-    if entry is None or entry[1:] != (digest(source), settings):
+    if entry is None or entry[2] != settings:
         return False
     try:
-        return digest(target.read_bytes()) == entry[0]
+        return digest_of_file(source) == entry[1] and digest_of_file(target) == entry[0]
     except OSError:
         return False
 
 
-def record(target: Path, result: bytes, source: bytes, settings: str) -> None:
-    """Write down that `target` is about to hold `result`. Raises OutputError when the list cannot be written.
+def record(target: Path, result: bytes, source: str, settings: str) -> None:
+    """Write down that `target` is about to hold `result`. source: the input's digest, taken when it was read.
 
-    One write at the end of the file: runs that share a folder do not mix their lines.
+    Raises OutputError when the list cannot be written. One write at the end of the file: runs that share a folder do
+    not mix their lines.
     """
-    values = {"file": target.name, "sha256": digest(result), "input_sha256": digest(source), "settings": settings}
+    values = {"file": target.name, "sha256": digest(result), "input_sha256": source, "settings": settings}
     path = target.parent / NAME
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             # A line that a killed run left half written ends here.
-            os.write(descriptor, f"\n{json.dumps(values)}\n".encode())
+            line = f"\n{json.dumps(values)}\n".encode()
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -14,8 +14,9 @@ PACKAGE = Path(kfsr.__file__).parent
 # From the bottom up: a part imports only from lower layers, or from itself. Parts of one layer do not know
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
-    {"errors", "progress"},
+    {"errors", "peak", "progress"},
     {"settings", "inputs", "manifest"},
+    {"cost"},
     {"image"},
     {"kernel", "metrics", "niqe"},
     {"degradation", "least_squares", "noise", "spectrum"},
@@ -24,7 +25,8 @@ LAYERS = (
     {"gate", "weights"},
     {"refinement"},
     {"pipeline"},
-    {"batch", "bench", "evaluation"},
+    {"batch", "bench", "evaluation", "selftest"},
+    {"workers"},
     {"cli"},
     {"__main__", "__init__"},
 )

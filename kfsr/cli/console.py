@@ -8,22 +8,32 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+_BAR: dict[str, Any] = {
+    "leave": False,
+    "dynamic_ncols": True,
+    "bar_format": "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{remaining} left]",
+}
 
 
 class Console:
     """Messages and progress of one command; `quiet` silences all but errors.
 
-    `subject` is the input being worked on; lines about it begin with its name.
+    `subject` is the input being worked on; lines about it begin with its name. tell: where the lines go instead of
+    standard error, and there are no bars then; that of a process that works for another one.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, tell: Callable[[str], None] | None = None) -> None:
         self.quiet = quiet
         self.subject = ""
+        self._tell = tell
+        self._bars = tell is None and not quiet and _is_terminal(sys.stderr)
         self._bar: Any = None
         self._stage = ""
+        self._all: Any = None
 
     def note(self, text: str) -> None:
         """One plain line."""
@@ -37,7 +47,7 @@ class Console:
 
     def progress(self, stage: str, step: int, total: int) -> None:
         """The core's progress callback: a bar per stage on a terminal, nothing elsewhere."""
-        if self.quiet or not _is_terminal(sys.stderr):
+        if not self._bars:
             return
         if self._bar is None or stage != self._stage or total != self._bar.total:
             self.close()
@@ -49,16 +59,36 @@ class Console:
                 total=total,
                 desc=f"{name}: {stage}" if name else stage,
                 file=sys.stderr,
-                leave=False,
-                dynamic_ncols=True,
-                bar_format="{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{remaining} left]",
+                position=0 if self._all is None else 1,
+                **_BAR,
             )
         self._bar.update(step - self._bar.n)
         if step >= total:
             self.close()
 
+    def begin(self, pictures: int) -> None:
+        """A run over so many pictures starts: where there are several, a bar for all of them, too."""
+        if self._bars and pictures > 1:
+            from tqdm import tqdm
+
+            # The mean of all that was done tells the time left better than that of the last few.
+            self._all = tqdm(total=pictures, desc="all pictures", smoothing=0, file=sys.stderr, **_BAR)
+
+    def advance(self) -> None:
+        """One picture of the run is finished."""
+        if self._all is not None:
+            self._all.update()
+            self._all.refresh()
+
+    def end(self) -> None:
+        """The run is over: no bar is left on the screen."""
+        self.close()
+        if self._all is not None:
+            self._all.close()
+            self._all = None
+
     def close(self) -> None:
-        """Remove the bar, if one is shown."""
+        """Remove the bar of a stage, if one is shown."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -72,7 +102,7 @@ class Console:
             try:
                 yield
             finally:
-                self.close()
+                self.end()
 
     def _show_warning(
         self,
@@ -87,10 +117,27 @@ class Console:
         if category is UserWarning and "torch" not in Path(filename).parts:
             self.warning(str(message))
 
+    def line(self, text: str) -> None:
+        """A line that another process has worded already."""
+        self._print(text)
+
     def _print(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        print_line(text)
+        if self._tell is not None:
+            self._tell(text)
+            return
+        with self.clear():
+            print_line(text)
+
+    @contextlib.contextmanager
+    def clear(self) -> Iterator[None]:
+        """While it runs, the bars are off the screen."""
+        if self._bar is None and self._all is None:
+            yield
+            return
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(file=sys.stderr):
+            yield
 
 
 def print_error(text: str, about: str = "") -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 
 from kfsr import batch
 from kfsr.batch import Job, Outcome
-from kfsr.cli import options, output
+from kfsr.cli import options, output, spread
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
@@ -61,6 +63,7 @@ def kernel(
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
+    workers: options.WorkersOption = 1,
     max_pixels: options.MaxPixelsOption = None,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
@@ -93,37 +96,22 @@ def kernel(
         if len(jobs) > 1:
             raise UsageError("--plot draws one kernel, and there are several pictures; leave it out")
         _check_plot(plot, jobs[0])
+    spread.check_workers(workers, jobs)
     console = Console(quiet)
     device_name = options.use_torch(device, threads)
     from kfsr import pipeline
 
     pipeline.check_kernel_method(str(method), str(init))
-
-    def work(job: Job) -> Kernel:
-        from kfsr.kernel import kernel_bytes, plot_kernel, save_kernel
-
-        console.subject = job.source_name
-        found: Kernel = pipeline.estimate_kernel(
-            [output.read_picture(source.path, max_pixels) for source in (sources if shared else [Source(job.source)])],
-            scale,
-            method=str(method),
-            init=str(init),
-            refine=refine,
-            preset=str(preset),
-            seed=seed,
-            device=device_name,
-            progress=console.progress,
-        )
-        if to_stdout:
-            output.write_data(kernel_bytes(found, ".npy"))
-        elif job.target is not None and not nowhere:
-            save_kernel(found, job.target)
-        if plot is not None:
-            from kfsr.image import Image, write_image
-
-            write_image(Image.from_array(plot_kernel(found)), plot)
-        return found
-
+    arguments = {
+        "scale": scale,
+        "method": str(method),
+        "init": str(init),
+        "refine": refine,
+        "preset": str(preset),
+        "seed": seed,
+        "device": device_name,
+    }
+    task = _Task(arguments, tuple(sources) if shared else None, to_stdout, nowhere, plot, max_pixels)
     settings = {
         "scale": scale,
         "kernel_method": str(method),
@@ -136,24 +124,61 @@ def kernel(
     }
     errors: list[Exception | None] = []
     with console.session():
-        for outcome in batch.run(jobs, work):
-            console.close()
-            console.subject = ""
-            _tell(outcome, nowhere, console)
-            if as_json:
-                output.write_record(_record(outcome, nowhere, settings, plot))
-            errors.append(outcome.error)
+        batch.tidy([job.target for job in jobs if job.target is not None])
+        console.begin(len(jobs))
+        with closing(spread.run(jobs, task, workers, len(jobs), device_name, console)) as outcomes:
+            for outcome in outcomes:
+                console.close()
+                console.subject = ""
+                console.advance()
+                _tell(outcome, nowhere, console)
+                if as_json:
+                    with console.clear():
+                        output.write_record(_record(outcome, nowhere, settings, plot))
+                errors.append(outcome.error)
     if len(jobs) > 1:
         output.sum_up(console, errors, as_json)
     return conclude_run(errors)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """Find one kernel and write it. arguments: of `pipeline.estimate_kernel`. together: those of a shared one."""
+
+    arguments: dict[str, Any]
+    together: tuple[Source, ...] | None
+    to_stdout: bool
+    nowhere: bool
+    plot: Path | None
+    max_pixels: int | None
+
+    def __call__(self, job: Job, console: Console) -> Kernel:
+        from kfsr import pipeline
+        from kfsr.kernel import kernel_bytes, plot_kernel, save_kernel
+
+        console.subject = job.source_name
+        pictures = [
+            output.read_picture(source.path, self.max_pixels) for source in self.together or [Source(job.source)]
+        ]
+        found: Kernel = pipeline.estimate_kernel(pictures, progress=console.progress, **self.arguments)
+        if self.to_stdout:
+            output.write_data(kernel_bytes(found, ".npy"))
+        elif job.target is not None and not self.nowhere:
+            save_kernel(found, job.target)
+        if self.plot is not None:
+            from kfsr.image import Image, write_image
+
+            write_image(Image.from_array(plot_kernel(found)), self.plot)
+        return found
+
+
 def _tell(outcome: Outcome[Kernel], nowhere: bool, console: Console) -> None:
     if outcome.error is not None:
-        print_failure(outcome.error, outcome.job.source_name)
+        with console.clear():
+            print_failure(outcome.error, outcome.job.source_name)
     if outcome.value is not None:
         where = "" if nowhere else f" -> {outcome.job.target_name}"
-        words = _in_words(kernel_facts(outcome.value))
+        words = facts_in_words(kernel_facts(outcome.value))
         console.note(f"{outcome.job.source_name}{where}: {words}, {outcome.seconds:.1f} s")
 
 
@@ -168,7 +193,7 @@ def _record(outcome: Outcome[Kernel], nowhere: bool, settings: dict[str, Any], p
     if outcome.value is not None:
         record |= settings
         record |= {"kernel": kernel_facts(outcome.value), "plot": None if plot is None else str(plot)}
-    return record | output.footer(outcome.seconds)
+    return record | output.footer(outcome)
 
 
 def kernel_facts(kernel: Kernel) -> dict[str, Any]:
@@ -208,7 +233,8 @@ def check_kernel_name(path: Path) -> None:
         raise UsageError(f"{path}: a kernel file ends in one of {', '.join(_SUFFIXES)}")
 
 
-def _in_words(facts: dict[str, Any]) -> str:
+def facts_in_words(facts: dict[str, Any]) -> str:
+    """`kernel_facts` as half a line for people."""
     (long, short), (row, col) = facts["axes"], facts["centre"]
     shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"
     return (

@@ -121,6 +121,17 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, max=1024, help="CPU threads.", show_default="one per core"),
 ]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        max=256,
+        help="Pictures at a time, each in a process of its own with its share of the threads, and with memory of its "
+        "own. On a GPU, which they would share, 1 is best.",
+    ),
+]
 MaxPixelsOption = Annotated[
     int | None,
     typer.Option(

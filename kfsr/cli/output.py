@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kfsr.batch import Outcome
 from kfsr.errors import OutputError, UsageError
 from kfsr.inputs import STREAM, Source, find, read_list
 
@@ -41,6 +42,15 @@ def read_picture(source: Path | None, max_pixels: int | None = None) -> Image:
     if source is not None:
         return read_image(source, max_pixels=max_pixels)
     return read_image(_piped("a picture"), "standard input", max_pixels)
+
+
+def read_size(source: Path | None, max_pixels: int | None = None) -> tuple[int, int]:
+    """Width and height of the same picture, as far as its header tells; raises the same."""
+    from kfsr import image
+
+    if source is not None:
+        return image.read_size(source, max_pixels=max_pixels)
+    return image.read_size(_piped("a picture"), "standard input", max_pixels)
 
 
 def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> list[Source]:
@@ -92,9 +102,9 @@ def _piped(what: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def footer(seconds: float) -> dict[str, Any]:
+def footer(outcome: Outcome[Any]) -> dict[str, Any]:
     """The end of every record: what it cost and what it was made with."""
-    return {"seconds": round(seconds, 3), "peak_memory_mib": peak_memory_mib(), "versions": versions()}
+    return {"seconds": round(outcome.seconds, 3), "peak_memory_mib": outcome.peak_mib, "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -110,29 +120,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
-
-
-def extras() -> dict[str, str]:
-    """Versions of what makes this program do more, and for what is not installed the way to get it."""
-    from importlib import metadata
-
-    found = {}
-    for name, purpose in (("pillow-heif", "HEIC; pip install 'kfsr[heic]'"), ("basicsr", "NIQE; see the README")):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = f"not installed ({purpose})"
-    return found
-
-
-def peak_memory_mib() -> float | None:
-    """The most memory this process has held so far, in MiB; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10, 1)
 
 
 def _plain(value: Any) -> Any:

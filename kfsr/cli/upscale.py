@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch, manifest
-from kfsr.batch import Job, Outcome
-from kfsr.cli import options, output
+from kfsr import batch, cost, manifest
+from kfsr.batch import Job
+from kfsr.cli import options, output, shared_kernel, spread
 from kfsr.cli.console import Console
+from kfsr.cli.dry_run import Plan
+from kfsr.cli.dry_run import report as dry_run_report
 from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
-from kfsr.cli.status import conclude_run, describe, guarded, print_failure
+from kfsr.cli.status import conclude_run, guarded
+from kfsr.cli.upscale_task import UpscaleTask, record, tell
 from kfsr.errors import UsageError
 from kfsr.inputs import STREAM, Source
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
-    from kfsr.pipeline import Result
 
 NAME = "{stem}_x{scale}{ext}"
-
-TRUSTED = "trusted"
-"""The gate's verdict on a result that is what was asked for; any other one is told to the user."""
 
 
 @guarded
@@ -47,6 +46,16 @@ def upscale(
         Path | None,
         typer.Option("--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     ] = None,
+    kernel_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kernel-from",
+            metavar="PATH",
+            help="Find one kernel from this picture or folder of pictures, for all inputs: of the same scanner, camera "
+            "or resize. Can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
     refine: options.RefineOption = None,
     joint: Annotated[
@@ -61,6 +70,7 @@ def upscale(
     device: options.DeviceOption = options.Device.auto,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
+    workers: options.WorkersOption = 1,
     save_kernel: Annotated[
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."),
@@ -70,6 +80,10 @@ def upscale(
         bool, typer.Option("--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay.")
     ] = False,
     max_pixels: options.MaxPixelsOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be done, and roughly what time and memory it would take."),
+    ] = False,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
@@ -84,15 +98,19 @@ def upscale(
     from kfsr import pipeline
     from kfsr.image import format_by_suffix
 
-    keep = [path for path in (kernel_file, weights) if path is not None]
+    kernel_sources = shared_kernel.find_pictures(kernel_from or [], recursive, kernel_file, kernel_method)
+    named = [one.path for one in kernel_sources if one.under is None]
+    keep = [path for path in (kernel_file, weights, *named) if path is not None]
     rename = partial(_upscaled_name, template=name, scale=scale)
     sources = output.find_inputs(inputs or [], files_from, recursive)
-    jobs = batch.plan(sources, output_path, rename, check_name=format_by_suffix, keep=keep)
-    kernel_paths = _plan_kernels(jobs, save_kernel, keep)
-    if any(job.target is None for job in jobs):
+    jobs = batch.plan(sources, output_path, rename, check_name=format_by_suffix, keep=keep, prepare=not dry_run)
+    kernel_paths = _plan_kernels(jobs, save_kernel, keep, prepare=not dry_run)
+    kernel_pictures = shared_kernel.originals(kernel_sources, jobs, output_path)
+    if any(job.target is None for job in jobs) and not dry_run:
         if as_json:
             raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
         output.refuse_terminal("a picture")
+    spread.check_workers(workers, jobs)
     console = Console(quiet)
     place = options.use_torch(device, threads)
     method = str(kernel_method or options.KernelMethod.auto)
@@ -113,83 +131,49 @@ def upscale(
         "preset": str(preset),
         "seed": seed,
     }
+    files = [kernel_file, weights, *kernel_pictures]
     with console.session():
-        kernel = _load_kernel(kernel_file, scale)
-        settings = _digest_of({**choices, "quality": quality, "strip": strip}, [kernel_file, weights])
-        task = _Task(
-            call=partial(
-                pipeline.upscale,
-                **choices,
-                kernel=kernel,
-                weights=weights,
-                device=place,
-                progress=console.progress,
-            ),
+        task = UpscaleTask(
+            # A shared kernel gets its fine form once, from all its pictures together.
+            arguments={**choices, "weights": weights, "device": place} | ({"refine": None} if kernel_pictures else {}),
+            kernel=_load_kernel(kernel_file, scale),
             kernel_paths=kernel_paths,
             quality=quality,
             strip=strip,
             max_pixels=max_pixels,
-            console=console,
-            settings=settings if skip_existing or len(jobs) > 1 else None,
-            skip=skip_existing,
+            settings=_digest_of({**choices, "quality": quality, "strip": strip}, files),
+            listed=skip_existing or len(jobs) > 1,
         )
+        if skip_existing:
+            task = replace(task, finished=frozenset(job for job in jobs if task.is_finished(job)))
+        if dry_run:
+            found = None if kernel_file or kernel_pictures else method
+            choice = cost.Choice(scale, str(preset), method, found is not None, refine, str(solver))
+            return dry_run_report(Plan(jobs, task, kernel_pictures, choice, workers), as_json, console)
+        if kernel_pictures and len(task.finished) < len(jobs):
+            wanted = {name: choices[name] for name in ("scale", "refine", "preset", "seed")}
+            wanted |= {"method": method, "init": str(kernel_init), "device": place}
+            task = replace(task, kernel=shared_kernel.estimate(kernel_pictures, wanted, max_pixels, console))
+        batch.tidy([*(job.target for job in jobs if job.target is not None), *kernel_paths.values()])
+        busy = len(jobs) - len(task.finished)
+        console.begin(busy)
         errors: list[Exception | None] = []
-        skipped = 0
-        for outcome in batch.run(jobs, task):
-            console.close()
-            console.subject = ""
-            _tell(outcome, console)
-            if as_json:
-                output.write_record(_record(outcome, kernel_file, kernel_paths.get(outcome.job)))
-            errors.append(outcome.error)
-            skipped += outcome.error is None and outcome.value is None
+        with closing(spread.run(jobs, task, workers, busy, place, console)) as outcomes:
+            for outcome in outcomes:
+                console.close()
+                console.subject = ""
+                if outcome.job not in task.finished:
+                    console.advance()
+                tell(outcome, console)
+                if as_json:
+                    with console.clear():
+                        output.write_record(
+                            record(outcome, kernel_file or kernel_paths.get(outcome.job), task.settings)
+                        )
+                errors.append(outcome.error)
     if len(jobs) > 1:
-        output.sum_up(console, errors, as_json, skipped)
+        output.sum_up(console, errors, as_json, len(task.finished))
     return conclude_run(errors)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """The work on one picture: read, upscale, write. settings: digest of what it is made with, for the list of finished
-    pictures; None keeps no list. skip: leave out what that list holds; the result is then None."""
-
-    call: Callable[[Any], Result]
-    kernel_paths: dict[Job, Path]
-    quality: int
-    strip: bool
-    max_pixels: int | None
-    console: Console
-    settings: str | None
-    skip: bool
-
-    def __call__(self, job: Job) -> Result | None:
-        from kfsr.image import encode_image, write_image
-        from kfsr.kernel import save_kernel
-
-        self.console.subject = job.source_name
-        if self.skip and self._is_finished(job):
-            return None
-        picture = output.read_picture(job.source, self.max_pixels)
-        result = self.call(picture.stripped() if self.strip else picture)
-        if job in self.kernel_paths:
-            save_kernel(result.kernel, self.kernel_paths[job])
-        if job.target is None:
-            output.write_data(encode_image(result.image, "PNG"))
-        else:
-            write_image(result.image, job.target, self.quality, partial(self._record, job))
-        return result
-
-    def _is_finished(self, job: Job) -> bool:
-        if job.source is None or job.target is None or self.settings is None:
-            return False
-        kernel = self.kernel_paths.get(job)
-        if not (job.source.is_file() and job.target.is_file() and (kernel is None or kernel.is_file())):
-            return False
-        return manifest.is_finished(job.target, job.source.read_bytes(), self.settings)
-
-    def _record(self, job: Job, data: bytes) -> None:
-        if self.settings is not None and job.source is not None and job.target is not None:
-            manifest.record(job.target, data, job.source.read_bytes(), self.settings)
 
 
 def _upscaled_name(source: Path, template: str, scale: int) -> str:
@@ -206,14 +190,14 @@ def _upscaled_name(source: Path, template: str, scale: int) -> str:
     return name
 
 
-def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path]) -> dict[Job, Path]:
+def _plan_kernels(jobs: list[Job], place: str | None, keep: list[Path], prepare: bool) -> dict[Job, Path]:
     if place is None:
         return {}
     if place == STREAM:
         raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
     keep = [*keep, *(job.target for job in jobs if job.target is not None)]
     sources = [Source(job.source, job.under) for job in jobs]
-    plan = batch.plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep)
+    plan = batch.plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep, prepare=prepare)
     return {job: one.target for job, one in zip(jobs, plan, strict=True) if one.target is not None}
 
 
@@ -221,7 +205,7 @@ def _digest_of(choices: dict[str, Any], files: list[Path | None]) -> str:
     """Digest of all that decides what a picture becomes: the options, the files given, this version."""
     import kfsr
 
-    contents = [None if path is None else manifest.digest(path.read_bytes()) for path in files]
+    contents = [None if path is None else manifest.digest_of_file(path) for path in files]
     return manifest.digest(json.dumps([kfsr.__version__, choices, contents], sort_keys=True).encode())[:16]
 
 
@@ -231,39 +215,3 @@ def _load_kernel(path: Path | None, scale: int) -> Kernel | None:
     from kfsr.kernel import load_kernel
 
     return load_kernel(path, scale)
-
-
-def _tell(outcome: Outcome[Result | None], console: Console) -> None:
-    if outcome.error is not None:
-        print_failure(outcome.error, outcome.job.source_name)
-        return
-    if outcome.value is None:
-        console.note(f"{outcome.job.source_name}: skipped, {outcome.job.target_name} is finished")
-        return
-    gate = outcome.value.report.as_dict()["gate"]
-    if gate["verdict"] != TRUSTED:
-        console.warning(f"{outcome.job.source_name}: {gate['verdict']}: {gate['reason']}")
-    width, height = outcome.value.image.size
-    line = (
-        f"{outcome.job.source_name} -> {outcome.job.target_name}: {width}x{height}, "
-        f"kernel {outcome.value.kernel.method}, {outcome.seconds:.1f} s"
-    )
-    console.note(line)
-
-
-def _record(outcome: Outcome[Result | None], kernel_file: Path | None, saved_kernel: Path | None) -> dict[str, Any]:
-    """The report of one picture: done or failed, with what was measured on the way."""
-    record: dict[str, Any] = {
-        "input": outcome.job.source_name,
-        "output": outcome.job.target_name,
-        "status": "failed" if outcome.error is not None else "done" if outcome.value is not None else "skipped",
-    }
-    if outcome.error is not None:
-        record["error"] = describe(outcome.error)
-    if outcome.value is not None:
-        record |= outcome.value.report.as_dict()
-    used = kernel_file or saved_kernel
-    return record | {
-        "kernel_file": None if used is None else str(used),
-        **output.footer(outcome.seconds),
-    }

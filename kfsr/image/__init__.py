@@ -1,8 +1,9 @@
 """Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
 
 from kfsr.image.colour import luma
-from kfsr.image.files import write_bytes
+from kfsr.image.files import remove_stale, write_bytes
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
+from kfsr.image.header import read_size
 from kfsr.image.read import read_image
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
@@ -14,7 +15,9 @@ __all__ = [
     "format_by_suffix",
     "luma",
     "read_image",
+    "read_size",
     "readable_formats",
+    "remove_stale",
     "supported_formats",
     "unpremultiply",
     "write_bytes",

@@ -3,11 +3,19 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from kfsr.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+_TEMPORARY = re.compile(r"\.kfsr-(\d+)-[0-9a-f]{16}\.tmp")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -20,11 +28,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         target = Path(os.path.realpath(path))
         mode = _mode_to_keep(target, path)
-        temporary = target.with_name(f".kfsr-{secrets.token_hex(8)}.tmp")
+        temporary = target.with_name(f".kfsr-{os.getpid()}-{secrets.token_hex(8)}.tmp")
         try:
             # Not tempfile.mkstemp: its files can be read by their owner only. os.open follows the umask.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+                _lock(file.fileno())
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -38,6 +47,52 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         raise OutputError(f"{path}: {_explain(error)}") from error
     _sync_folder(target.parent)
+
+
+def remove_stale(folders: Iterable[Path]) -> None:
+    """Remove the temporary files that `write_bytes` left in these folders when its process was killed.
+
+    Those of living processes stay: a file goes only when no process here has the number in its name and nobody, be it
+    in another container or on another machine, holds its lock. Never raises OSError: what cannot be removed stays.
+    """
+    if sys.platform == "win32":  # no way to tell
+        return
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                found = _TEMPORARY.fullmatch(entry.name)
+                if found and not _is_running(int(found[1])):
+                    with contextlib.suppress(OSError):
+                        _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if _lock(descriptor):
+            os.unlink(path)  # noqa: PTH108 - its path is a string as scandir gives it
+    finally:
+        os.close(descriptor)
+
+
+def _is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the file could be locked; the lock goes with the descriptor, so also with its process."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # somebody holds it, or the file system has no locks
+            return False
+    return True
 
 
 def _mode_to_keep(target: Path, path: Path) -> int | None:

@@ -1,8 +1,12 @@
 """Runs the program as its users do: a process of its own."""
 
+import contextlib
 import os
+import secrets
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import kfsr
@@ -50,3 +54,54 @@ class Finished:
         assert len(lines) == 1, self.stderr
         assert lines[0].startswith("kfsr: error: ")
         return lines[0]
+
+
+class Started:
+    """A run under way in a session of its own; `kfsr.workers`' processes are known by a mark in their environment."""
+
+    def __init__(self, folder, *args, preexec=None):
+        self.mark = secrets.token_hex(8)
+
+        def before():
+            # A job in a shell's background ignores SIGINT, and so would its children.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if preexec is not None:
+                preexec()
+
+        self.process = subprocess.Popen(
+            command(*args),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(KFSR_TEST_MARK=self.mark),
+            start_new_session=True,
+            preexec_fn=before,
+        )
+
+    def lines(self, count):
+        """The next `count` lines of its stdout."""
+        return [self.process.stdout.readline() for _ in range(count)]
+
+    def others(self):
+        """The processes that it has started and that live, but for the standard library's resource tracker."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and int(folder.name) != self.process.pid:
+                with contextlib.suppress(OSError):
+                    ours = f"KFSR_TEST_MARK={self.mark}".encode() in (folder / "environ").read_bytes()
+                    if ours and b"resource_tracker" not in (folder / "cmdline").read_bytes():
+                        found.append(int(folder.name))
+        return found
+
+    def all_gone(self, seconds=60):
+        """Whether no process of it is left, or soon will be none."""
+        deadline = time.monotonic() + seconds
+        while self.others() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return not self.others()
+
+    def end(self):
+        """What it left behind; its later stdout only."""
+        stdout, stderr = self.process.communicate(timeout=300)
+        return Finished(self.process.returncode, stdout, stderr.decode())

@@ -13,6 +13,7 @@ def test_healthy(tmp_path):
     lines = done.stdout.decode().splitlines()
     assert lines[-1] == "healthy"
     assert f"torch    {torch.__version__}" in lines
+    assert any(line.startswith("score    +") for line in lines)
     assert done.stderr == ""
 
 
@@ -23,6 +24,9 @@ def test_json(tmp_path):
     assert {"PNG", "JPEG"} <= set(record["formats"])
     assert "16 bits a channel" in record["tests"]
     assert set(record["tests"].values()) == {"ok"}
+    assert record["score"]["gain_db"] > 3
+    assert 0.98 < record["score"]["kernel_ncc"] <= 1
+    assert "basicsr" in record["extras"]
 
 
 def test_extras_are_listed_with_their_version_or_the_way_to_get_them(tmp_path):
@@ -45,3 +49,17 @@ def test_not_healthy(tmp_path):
     record = json.loads(done.stdout)
     assert record["healthy"] is False
     assert "libtorch.so is missing" in record["problems"][0]
+
+
+def test_what_computes_wrongly_is_not_healthy(tmp_path):
+    """An installation whose solver only interpolates."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import kfsr.solvers.unrolled as u\n"
+        "from kfsr.degradation import bicubic_upscale\n"
+        "u.solve = lambda low_res, kernel, scale, *rest: bicubic_upscale(low_res, scale)\n"
+    )
+    env = environment()
+    env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
+    done = kfsr_run(tmp_path, "doctor", env=env)
+    assert done.status == 1
+    assert done.stdout.decode().splitlines()[-1].startswith("not healthy: blind upscaling: ")

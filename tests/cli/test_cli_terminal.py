@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -10,7 +11,7 @@ import termios
 import time
 
 import pytest
-from process import command, environment, kfsr_run
+from process import QUICK, command, environment, kfsr_run
 
 SLOW = ("--kernel-method", "ikl", "--solver", "bicubic", "--preset", "best", "--threads", "1")
 
@@ -63,6 +64,26 @@ def test_a_signal_in_the_middle_leaves_nothing(photos, number, status, word):
     assert rest.splitlines()[-1] == f"kfsr: {word}"
     assert "Traceback" not in rest
     assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_bar_for_all_pictures(photos):
+    args = ("upscale", "face.png", "cat.jpg", "gray.png", "-o", "out/", *QUICK)
+    process, reader = start_on_terminal(photos, *args)
+    shown = read_until(reader)
+    assert process.wait(timeout=60) == 0
+    for done in range(3):
+        assert re.search(rf"all pictures +{done * 100 / 3:.0f}% \|.*\| {done}/3 \[.* left\]", shown)
+    # Lines stand clear of the bar.
+    said = [line.split("\r")[-1] for line in shown.split("\r\n")]
+    assert [line.split(":")[0] for line in said if " -> " in line] == [
+        "face.png -> out/face_x2.png",
+        "cat.jpg -> out/cat_x2.jpg",
+        "gray.png -> out/gray_x2.png",
+    ]
+    assert said[-2] == "3 done, 0 skipped, 0 failed"
+    process, reader = start_on_terminal(photos, *args, "--quiet")
+    assert read_until(reader) == ""
+    assert process.wait(timeout=60) == 0
 
 
 def test_no_bars_when_quiet(photos):

@@ -130,6 +130,7 @@ def test_json_report(photos):
     assert {key: report[key] for key in expected} == expected
     assert {"kfsr", "python", "torch", "numpy", "scipy", "pillow"} <= set(report["versions"])
     assert report["seconds"] > 0
+    assert len(report["settings"]) == 16
     assert 50 < report["peak_memory_mib"] < 4000
     assert {"preset", "kernel", "gate", "residual", "timings"} <= set(report)
 

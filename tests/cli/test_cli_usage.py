@@ -42,6 +42,17 @@ WRONG = {
         ("upscale", "face.png", "--kernel", "k.npy", "--kernel-method", "ikl"),
         "--kernel-method",
     ),
+    "kernel and kernel's pictures": (
+        ("upscale", "face.png", "--kernel", "k.npy", "--kernel-from", "."),
+        "--kernel-from",
+    ),
+    "kernel's pictures and none wanted": (
+        ("upscale", "face.png", "--kernel-from", "cat.jpg", "--kernel-method", "bicubic"),
+        "--kernel-from",
+    ),
+    "kernel's pictures on stdin": (("upscale", "face.png", "--kernel-from", "-"), "--kernel-from"),
+    "result over a kernel's picture": (("upscale", "face.png", "--kernel-from", "cat.jpg", "-o", "cat.jpg"), "cat.jpg"),
+    "no workers": (("upscale", "face.png", "--workers", "0"), "--workers"),
     "folder as input": (("degrade", ".", "--kernel", "box", "-o", "low.png"), "is a folder"),
     "folder into one file": (("upscale", ".", "-o", "out.png"), "out.png/"),
     "unknown field in a name": (("upscale", "face.png", "--name", "{date}.png"), "{stem}"),
