@@ -190,7 +190,7 @@ class _Task:
 def _upscaled_name(source: Path, template: str, scale: int) -> str:
     from kfsr.image import supported_formats
 
-    known = {suffix for suffixes in supported_formats().values() for suffix in suffixes}
+    known = {suffix for suffixes in supported_formats(writing=True).values() for suffix in suffixes}
     ext = source.suffix if source.suffix.lower() in known else ".png"
     try:
         name = template.format(stem=source.stem, ext=ext, scale=scale)

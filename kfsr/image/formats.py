@@ -19,6 +19,7 @@ class Format:
     metadata  whether EXIF and ICC can be stored
     max_side  the largest width or height, in pixels
     feature   Pillow's name of the codec where Pillow may be built without it, else None
+    written   whether pictures are written in it too
     """
 
     name: str
@@ -28,6 +29,7 @@ class Format:
     metadata: bool
     max_side: int
     feature: str | None = None
+    written: bool = True
 
     @property
     def available(self) -> bool:
@@ -42,30 +44,34 @@ _FORMATS = (
     Format("TIFF", (".tif", ".tiff"), alpha=True, gray=True, metadata=True, max_side=2**31 - 1),
     Format("BMP", (".bmp",), alpha=False, gray=True, metadata=False, max_side=2**31 - 1),
     Format("AVIF", (".avif",), alpha=True, gray=True, metadata=True, max_side=65535, feature="avif"),
+    # Not written: 256 colours are too few for a photograph.
+    Format("GIF", (".gif",), alpha=True, gray=True, metadata=False, max_side=65535, written=False),
 )
 
 
-def supported_formats() -> dict[str, tuple[str, ...]]:
-    """The formats that this installation reads and writes: Pillow's name to its file name endings."""
-    return {one.name: one.suffixes for one in _FORMATS if one.available}
+def supported_formats(writing: bool = False) -> dict[str, tuple[str, ...]]:
+    """The formats that this installation reads, or `writing` writes: Pillow's name to its file name endings."""
+    return {one.name: one.suffixes for one in _FORMATS if one.available and (one.written or not writing)}
 
 
-def format_by_name(name: str) -> Format:
-    """The format called `name` ("PNG", "jpeg") or ending in it ("jpg", ".tif"), in any case.
+def format_by_name(name: str, writing: bool = True) -> Format:
+    """The format called `name` ("PNG", "jpeg") or ending in it ("jpg", ".tif"), in any case, for `writing` or reading.
 
-    Raises UsageError when it is unknown or its codec is missing.
+    Raises UsageError when it is unknown, its codec is missing or it cannot be written.
     """
     suffix = "." + name.lower().removeprefix(".")  # every format's name is one of its endings, too
     for one in _FORMATS:
         if suffix in one.suffixes:
             if not one.available:
                 raise UsageError(codec_missing(one))
+            if writing and not one.written:
+                raise UsageError(f"{one.name} is read but not written; use one of {_known_suffixes()}")
             return one
     raise UsageError(f"{name!r} is not a known image format; use one of {_known_suffixes()}")
 
 
 def format_by_suffix(path: Path) -> Format:
-    """The format that the ending of `path` stands for.
+    """The format that a picture is written in to `path`, after its ending.
 
     Raises UsageError, naming the path and the known endings, when there is none.
     """
@@ -74,6 +80,8 @@ def format_by_suffix(path: Path) -> Format:
         if suffix in one.suffixes:
             if not one.available:
                 raise UsageError(f"{path}: {codec_missing(one)}")
+            if not one.written:
+                raise UsageError(f"{path}: {one.name} is read but not written; use one of {_known_suffixes()}")
             return one
     problem = f"the ending {path.suffix!r} is no known image format" if suffix else "the name has no ending"
     raise UsageError(f"{path}: {problem}; use one of {_known_suffixes()}")
@@ -85,4 +93,4 @@ def codec_missing(one: Format) -> str:
 
 
 def _known_suffixes() -> str:
-    return ", ".join(suffix for suffixes in supported_formats().values() for suffix in suffixes)
+    return ", ".join(suffix for suffixes in supported_formats(writing=True).values() for suffix in suffixes)

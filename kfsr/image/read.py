@@ -14,6 +14,7 @@ import PIL.Image
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    GifImagePlugin,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -39,6 +40,7 @@ _OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
 }
 
 # What Pillow's decoders are known to raise on damaged data.
@@ -134,7 +136,7 @@ def _known_kind(data: bytes, name: str) -> str:
         known = ", ".join(supported_formats())
         raise InputError(f"{name}: not an image that can be read; convert it to one of {known}")
     try:
-        format_by_name(kind)
+        format_by_name(kind, writing=False)
     except UsageError as error:  # known, but its codec is missing here
         raise InputError(f"{name}: {error}") from error
     return kind

@@ -28,6 +28,8 @@ def format_of(head: bytes) -> str | None:
         return "TIFF"
     if head[4:8] == b"ftyp" and _has_avif_brand(head):
         return "AVIF"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
     if head.startswith(b"BM"):
         return "BMP"
     return None
