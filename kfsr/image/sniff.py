@@ -15,6 +15,19 @@ HEAD = 64
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS_PER_SAMPLE = 258
 
+# What reading the headers of damaged files is known to raise.
+_DAMAGE = (
+    IndexError,
+    struct.error,
+    SyntaxError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    ZeroDivisionError,
+)
+
 
 def format_of(head: bytes) -> str | None:
     """Pillow's name of the format that begins with `head`, or None when it is none of ours."""
@@ -47,7 +60,7 @@ def bits(data: bytes, name: str) -> int:
             return _tiff_bits(data)
         if name == "AVIF":
             return max((depth for depth, _ in _av1_configurations(data)), default=8)
-    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError):
+    except _DAMAGE:
         return 8
     return 8
 
@@ -91,7 +104,8 @@ def _tiff_bits(data: bytes) -> int:
     file.seek(directory.next)
     directory.load(file)
     depth = directory.get(_BITS_PER_SAMPLE, 1)
-    return max(depth) if isinstance(depth, tuple) else int(depth)
+    # A damaged file may hold text or fractions here.
+    return max(int(one) for one in depth) if isinstance(depth, tuple) else int(depth)
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
