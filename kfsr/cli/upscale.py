@@ -67,6 +67,7 @@ def upscale(
         bool, typer.Option("--strip", help="Leave EXIF out of the results; the colour profile stays.")
     ] = False,
     max_pixels: options.MaxPixelsOption = None,
+    max_memory: options.MaxMemoryOption = None,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
@@ -118,6 +119,7 @@ def upscale(
                 kernel=kernel,
                 weights=weights,
                 device=place,
+                max_memory=max_memory,
                 progress=console.progress,
             ),
             kernel_paths=kernel_paths,

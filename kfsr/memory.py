@@ -1,0 +1,72 @@
+"""How much memory a picture takes, and how large the solver's tiles may be to stay within a limit.
+
+The peak is the larger of two: the solver at work on a tile, or the finished picture being rounded and encoded. The
+numbers were measured with `tests/memory.py` (peak resident size of a whole `kfsr upscale`, Linux, torch 2.13 for the
+CPU, pictures of 1 to 24 megapixels, tiles of 64 to 512), and rounded up.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from kfsr.errors import UsageError
+from kfsr.solvers.tiles import BLOCK, HALO, SMALLEST
+
+MARGIN = 8
+"""Low-resolution pixels by which the solver extends a tile on every side, for kernels of the usual size."""
+
+FIXED = 350 * 2**20
+"""Bytes: Python, torch and the weights."""
+
+PER_INPUT_PIXEL = 40
+"""Bytes: the low-resolution picture as it was read, as a tensor, and extended."""
+
+PER_OUTPUT_PIXEL = 12
+"""Bytes: the high-resolution picture, three channels in single precision."""
+
+PER_ENCODED_PIXEL = 42
+"""Bytes: the same while it is rounded and encoded."""
+
+PER_TILE_PIXEL = 420
+"""Bytes: the solver at work, for each high-resolution pixel of a tile with its surroundings."""
+
+LEARNING = 600 * 2**20
+"""Bytes: the windows that the kernel is refined on and the gate judges, whatever the picture's size."""
+
+
+def largest_tile(limit: int, pixels: int, scale: int) -> int:
+    """Side in low-resolution pixels of the largest tile with which a picture of that many low-resolution `pixels` stays
+    within `limit` bytes.
+
+    Raises UsageError, saying how much it takes, when the smallest tile does not.
+    """
+    held = FIXED + pixels * PER_INPUT_PIXEL + pixels * scale**2 * PER_OUTPUT_PIXEL
+    around = 2 * (HALO + MARGIN)
+    smallest = held + PER_TILE_PIXEL * ((SMALLEST + around) * scale) ** 2
+    learning = FIXED + LEARNING + pixels * PER_INPUT_PIXEL
+    needed = max(smallest, learning, FIXED + pixels * scale**2 * PER_ENCODED_PIXEL)
+    if limit < needed:
+        raise UsageError(
+            f"{in_words(limit)} of memory are too little for this picture at scale {scale}, "
+            f"which takes {in_words(needed)}; allow more or upscale a part of it"
+        )
+    side = math.isqrt((limit - held) // PER_TILE_PIXEL) // scale - around
+    return max(SMALLEST, side // BLOCK * BLOCK)
+
+
+def in_words(size: int) -> str:
+    """A number of bytes as people write it, rounded up: 1.4G, 800M."""
+    mebibytes = -(-size // 2**20)
+    return f"{mebibytes}M" if mebibytes < 1024 else f"{math.ceil(mebibytes / 102.4) / 10:g}G"
+
+
+def in_bytes(size: str) -> int:
+    """The number of bytes that "4G", "800M", "1.5G" or a plain number of bytes mean, in powers of 1024.
+
+    Raises UsageError for other words.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", size.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{size!r} is no amount of memory; write it like 4G or 800M")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
