@@ -40,7 +40,7 @@ def weights(**changes):
 
 def harmless_in_float32():
     """Weights that meet only zeros: 0 * 3.4e38 is 0, but NaN where the weight has become infinite."""
-    return weights(prior__head__weight=0.0, **{"prior__body__0__first__weight": BEYOND_BFLOAT16})
+    return weights(prior__head__weight=0.0, prior__body__0__first__weight=BEYOND_BFLOAT16)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

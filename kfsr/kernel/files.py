@@ -155,7 +155,8 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
 def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
     parts = read_variables(data, _MAX_BYTES)
     if "Kernel" not in parts:
-        raise InputError(f"holds no variable named Kernel; it has: {', '.join(sorted(parts)) or 'nothing'}")
+        names = ", ".join(ascii(name)[1:-1] for name in sorted(parts)) or "nothing"
+        raise InputError(f"holds no variable named Kernel; it has: {names}")
     if not isinstance(parts["Kernel"], np.ndarray):
         raise InputError("its Kernel is no matrix of plain numbers; a kernel is real numbers")
     _check_shape(parts["Kernel"].shape)

@@ -153,6 +153,7 @@ KERNELS = {
     "nan.npy": (lambda: saved_npy(np.full((8, 8), np.nan)), "NaN or infinite"),
     "huge.npy": (lambda: saved_npy(np.full((8, 8), 1e308)), "too large"),
     "pickled.npy": (lambda: saved_npy(np.array([{"a": 1}], dtype=object), allow_pickle=True), "never loaded"),
+    "letters.mat": (lambda: saved_mat(blur=np.eye(8)).replace(b"blur", b"b\n\rr"), "it has: b\\n\\rr"),
     "other.mat": (lambda: saved_mat(blur=np.eye(8)), "no variable named Kernel; it has: blur"),
 }
 
