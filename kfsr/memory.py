@@ -1,8 +1,9 @@
 """How much memory a picture takes, and how large the solver's tiles may be to stay within a limit.
 
 The peak is the larger of two: the solver at work on a tile, or the finished picture being rounded and encoded. The
-numbers were measured with `tests/memory.py` (peak resident size of a whole `kfsr upscale`, Linux, torch 2.13 for the
-CPU, pictures of 1 to 24 megapixels, tiles of 64 to 512), and rounded up.
+numbers are peak resident sizes of a process on Linux with torch 2.13 for the CPU, rounded up: those of a picture measured
+with `tests/memory.py` on 1 to 24 megapixels, that of a tile with the bundled network on tiles of 128 to 480 pixels a
+side. A GPU is taken to need the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from kfsr.solvers.tiles import BLOCK, HALO, SMALLEST
 MARGIN = 8
 """Low-resolution pixels by which the solver extends a tile on every side, for kernels of the usual size."""
 
-FIXED = 350 * 2**20
+FIXED = 400 * 2**20
 """Bytes: Python, torch and the weights."""
 
 PER_INPUT_PIXEL = 40
@@ -25,26 +26,26 @@ PER_INPUT_PIXEL = 40
 PER_OUTPUT_PIXEL = 12
 """Bytes: the high-resolution picture, three channels in single precision."""
 
-PER_ENCODED_PIXEL = 42
+PER_ENCODED_PIXEL = 46
 """Bytes: the same while it is rounded and encoded."""
 
 PER_TILE_PIXEL = 420
 """Bytes: the solver at work, for each high-resolution pixel of a tile with its surroundings."""
 
-LEARNING = 600 * 2**20
-"""Bytes: the windows that the kernel is refined on and the gate judges, whatever the picture's size."""
+REFINING, JUDGING = 600 * 2**20, 150 * 2**20
+"""Bytes: the windows that a kernel is refined on, and that the gate judges, whatever the picture's size."""
 
 
-def largest_tile(limit: int, pixels: int, scale: int) -> int:
+def largest_tile(limit: int, pixels: int, scale: int, refines: bool = True) -> int:
     """Side in low-resolution pixels of the largest tile with which a picture of that many low-resolution `pixels` stays
-    within `limit` bytes.
+    within `limit` bytes. refines: whether the kernel is refined, too.
 
     Raises UsageError, saying how much it takes, when the smallest tile does not.
     """
     held = FIXED + pixels * PER_INPUT_PIXEL + pixels * scale**2 * PER_OUTPUT_PIXEL
     around = 2 * (HALO + MARGIN)
     smallest = held + PER_TILE_PIXEL * ((SMALLEST + around) * scale) ** 2
-    learning = FIXED + LEARNING + pixels * PER_INPUT_PIXEL
+    learning = FIXED + (REFINING if refines else JUDGING) + pixels * PER_INPUT_PIXEL
     needed = max(smallest, learning, FIXED + pixels * scale**2 * PER_ENCODED_PIXEL)
     if limit < needed:
         raise UsageError(

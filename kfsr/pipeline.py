@@ -130,6 +130,7 @@ def upscale(
     if kernel is not None and kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = _Work([picture], scale, preset, seed, device, progress or silent, max_memory)
+    work.refines = bool(refine or (kernel is None and refine is None))
     if solver != "bicubic":
         work.tile()  # a limit that is too low shows before any work
     fallback = None
@@ -229,6 +230,7 @@ class _Work:
     ) -> None:
         self.pictures, self.picture = pictures, pictures[0]
         self.scale, self.seed, self.progress, self.max_memory = scale, seed, progress, max_memory
+        self.refines = True
         self.preset_name, self.preset = preset, preset_named(preset)
         self.device = torch.device(device)
         self.tensors = [_to_tensor(one.premultiplied(), self.device) for one in pictures]
@@ -419,7 +421,9 @@ class _Work:
         side = self.preset.tile // self.scale
         if self.max_memory is None:
             return side
-        return min(side, largest_tile(self.max_memory, self.picture.height * self.picture.width, self.scale))
+        return min(
+            side, largest_tile(self.max_memory, self.picture.height * self.picture.width, self.scale, self.refines)
+        )
 
     def result(
         self,
