@@ -1,9 +1,9 @@
 """How much memory a picture takes, and how large the solver's tiles may be to stay within a limit.
 
 The peak is the larger of two: the solver at work on a tile, or the finished picture being rounded and encoded. The
-numbers are peak resident sizes of a process on Linux with torch 2.13 for the CPU, rounded up: those of a picture measured
-with `tests/memory.py` on 1 to 24 megapixels, that of a tile with the bundled network on tiles of 128 to 480 pixels a
-side. A GPU is taken to need the same.
+numbers are peak resident sizes of a process on Linux with torch 2.13 for the CPU, rounded up: those of a picture were
+measured with `tests/memory.py` on 1 to 24 megapixels, that of a tile with the bundled network on tiles of 128 to 480
+pixels a side. A GPU is taken to need the same.
 """
 
 from __future__ import annotations
