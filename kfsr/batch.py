@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from kfsr import peak
-from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError
+from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError, is_out_of_memory
 from kfsr.inputs import STREAM, Source
 
 T = TypeVar("T")
@@ -151,19 +151,10 @@ def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
 
 
 def known_error(error: Exception) -> Exception:
-    """`error` as a `KfsrError` where its meaning for the user is known, else `error` itself.
-
-    torch reports a lack of memory in a different way on each device, and the system in yet others.
-    """
+    """`error` as a `KfsrError` where its meaning for the user is known, else `error` itself."""
     if isinstance(error, KfsrError):
         return error
-    text = str(error)
-    shortage = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError | OSError) and any(words in text for words in shortage))
-    ):
+    if is_out_of_memory(error):
         known: KfsrError = OutOfMemory("not enough memory; use a smaller picture, scale or --preset")
     elif isinstance(error, OSError) and error.filename is not None:
         known = InputError(f"{os.fsdecode(error.filename)}: {error.strerror}")

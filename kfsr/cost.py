@@ -3,7 +3,7 @@
 The numbers below were measured with `kfsr.upscale` on squares of `skimage.data.astronaut` of 96 to 768 px at x2 and 96
 to 384 px at x4 (`ikl` and `edges` to 384 and 192, `unfolding` and `zssr` to 192 at x2), with the preset `fast` and one
 thread (OMP_NUM_THREADS=1), on one of two hyperthreads of an AMD EPYC that others used as well: seconds of processor
-time by stage, and peak resident memory. Other presets are reckoned from their numbers of steps, other machines are
+time by stage; memory is `kfsr.memory`'s. Other presets are reckoned from their numbers of steps, other machines are
 faster or slower by a factor. The same 19 runs took 0.7 to 1.15 times what is estimated here, two of 96 px less.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from kfsr import memory
 from kfsr.settings import PatchSettings, preset_named
 
 START = 4.0
@@ -30,14 +31,8 @@ SOLVER_PIXEL = {"unrolled": 6e-6, "unfolding": 3e-6, "zssr": 3e-6, "bicubic": 0.
 """Seconds per high-resolution pixel, and turn of `unrolled`, or step of `unfolding`."""
 ZSSR_STEP = 0.42
 """Seconds of a training step of ZSSR's network on 4 crops of 96 x 96; small pictures, of smaller crops, take less."""
-BASE_MIB = 340.0
-"""Memory of a process that has loaded torch and the networks."""
-PIXEL_KIB = 0.95
-"""Memory per high-resolution pixel that is solved at once."""
-LARGEST_PIECE = 700_000
-"""High-resolution pixels that are solved at once at most."""
-REST_KIB = 0.06
-"""Memory per high-resolution pixel of the whole picture."""
+FUSION_PIXEL = 9e-6
+"""Seconds per high-resolution pixel of KernelFusion's windows and step, with a U-Net of width 16."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,9 @@ def of_picture(pixels: int, choice: Choice) -> Cost:
         else:
             seconds += high * SOLVER_PIXEL["zssr"]
             seconds += preset.zssr.steps * ZSSR_STEP * preset.zssr.batch * preset.zssr.crop**2 / (4 * 96**2)
-    return Cost(seconds, BASE_MIB + (_at_once(high, choice) * PIXEL_KIB + high * REST_KIB) / 1024)
+    tile = 0 if choice.solver == "bicubic" else preset.tile // choice.scale
+    refines = choice.own_kernel and _refines(_method(choice), choice)
+    return Cost(seconds, memory.peak(pixels, choice.scale, tile, refines) / 2**20)
 
 
 def of_kernel(pixels: int, choice: Choice) -> Cost:
@@ -96,21 +93,27 @@ def of_kernel(pixels: int, choice: Choice) -> Cost:
     if method == "ikl":
         steps = preset.ikl.iterations + preset.ikl.warm_up
         seconds += _training(preset.ikl.patch) + steps * IKL_STEP * preset.ikl.batch / 8
+    if method == "kernelfusion":
+        fusion = preset.kernelfusion
+        steps = fusion.first_rounds + (fusion.steps - 1) * fusion.rounds
+        window = min(high, fusion.windows * (fusion.window * choice.scale) ** 2)
+        seconds += _training(fusion.patch) + steps * window * FUSION_PIXEL * (fusion.width / 16) ** 2
+        seconds += EDGES if fusion.start == "edges" else 0
     if _refines(method, choice):
         seconds += REFINE_PIXEL * min(high, preset.refine.window**2)
-    at_once = min(high, LARGEST_PIECE) if _refines(method, choice) else 0
-    return Cost(seconds, BASE_MIB + (at_once * PIXEL_KIB + high * REST_KIB) / 1024)
+    return Cost(seconds, memory.peak(pixels, choice.scale, 0, _refines(method, choice)) / 2**20)
 
 
 def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int) -> Cost:
     """Of a run over the pictures with so many processes of one thread each, after finding a kernel they share."""
+    base = memory.FIXED / 2**20
     if not pictures:
-        return Cost(START, BASE_MIB)
+        return Cost(START, base)
     workers = min(workers, len(pictures))
     starts = START if workers == 1 else 2 * START
     spread = max(sum(one.seconds for one in pictures) / workers, max(one.seconds for one in pictures))
     seconds = starts + sum(one.seconds for one in shared_kernel) + spread
-    together = workers * max(one.memory_mib for one in pictures) + (BASE_MIB if workers > 1 else 0)
+    together = workers * max(one.memory_mib for one in pictures) + (base if workers > 1 else 0)
     return Cost(seconds, max([together, *(one.memory_mib for one in shared_kernel)]))
 
 
@@ -120,15 +123,6 @@ def _method(choice: Choice) -> str:
 
 def _refines(method: str, choice: Choice) -> bool:
     return choice.refine or (choice.refine is None and method in preset_named(choice.preset).refine.methods)
-
-
-def _at_once(high: int, choice: Choice) -> int:
-    """High-resolution pixels that are solved at once when memory is scarcest."""
-    if choice.solver in ("unfolding", "zssr"):
-        return high
-    if choice.solver == "unrolled" or (choice.own_kernel and _refines(_method(choice), choice)):
-        return min(high, LARGEST_PIECE)
-    return 0
 
 
 def _training(patch: PatchSettings) -> float:

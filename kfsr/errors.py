@@ -17,9 +17,26 @@ class OutputError(KfsrError):
     """A result cannot be written. Exit status 3 (some inputs) or 4 (all)."""
 
 
+class NumericalError(KfsrError):
+    """A stage gave NaN or infinity, also in float32; there is no picture. Exit status 3 (some inputs) or 4 (all)."""
+
+
 class OutOfMemory(KfsrError):
     """The device has too little memory for this picture. Exit status 5."""
 
 
 class WorkerDied(KfsrError):
     """A process that worked on a picture has ended unexpectedly. Exit status 3 (some inputs) or 4 (all)."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, the system or torch says that memory was too little.
+
+    torch reports it in a different way on each device, and the system in yet others.
+    """
+    shortage = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in shortage))
+    )

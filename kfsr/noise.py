@@ -60,8 +60,11 @@ def compression_level(low_res: Tensor) -> float:
 
 
 def _level(plane: Tensor) -> float:
-    patches = plane.unfold(0, _PATCH, 1).unfold(1, _PATCH, 1).reshape(-1, _PATCH**2)
-    patches = patches[:: max(1, len(patches) // _MOST)].double()
+    patches = plane.unfold(0, _PATCH, 1).unfold(1, _PATCH, 1)
+    rows, cols = patches.shape[:2]
+    # Only those looked at are copied: all of them would take 36 times the picture.
+    some = torch.arange(0, rows * cols, max(1, rows * cols // _MOST), device=plane.device)
+    patches = patches[some // cols, some % cols].flatten(1).double()
     contrast = patches.var(1)
     quiet = patches[contrast <= torch.quantile(contrast, _QUIET)]
     quiet = quiet - quiet.mean(0)

@@ -24,12 +24,14 @@ from kfsr.estimators.windows import busiest_windows
 from kfsr.gate import BICUBIC, TRUSTED, Choice, Solve, Verdict, choose
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale, default_size, gaussian_kernel, half_kernel
+from kfsr.memory import largest_tile
 from kfsr.noise import compression_level, noise_variance
 from kfsr.patch.crops import CropSampler
 from kfsr.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
 from kfsr.settings import GateSettings, preset_named
 from kfsr.solvers import unfolding, unrolled, zssr
+from kfsr.solvers.tiles import on_device_or_cpu
 from kfsr.weights import size_judge, solver_network
 
 KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "kernelfusion", "bicubic")
@@ -42,6 +44,9 @@ WORST = 2.0
 
 SMALLEST_FATHER = 48
 """Low-resolution pixels a side under which a picture is not shrunk for the prior: too few patches would be left."""
+
+BAND = 256
+"""Low-resolution rows that the result is re-degraded in at once."""
 
 Window = tuple[int, int, int, int]
 """Part of the low-resolution picture: first row, first column, rows, columns."""
@@ -99,6 +104,7 @@ def upscale(
     seed: int = 0,
     device: str = "cpu",
     window: Window | None = None,
+    max_memory: int | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
@@ -110,11 +116,14 @@ def upscale(
     the preset's, little for one that is given. joint: with kernelfusion, return the picture that was found with the
     kernel, and solve nothing; no gate judges it, and the whole picture is worked on. solver: unrolled, unfolding, zssr
     or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
-    this part; everything is still learned from the whole picture. progress: called as progress(stage, step, total). The
-    same seed on the same CPU gives the same picture.
+    this part; everything is still learned from the whole picture. max_memory: bytes that the tiles are made smaller for
+    (`kfsr.memory`); on a GPU its own. Where a GPU's memory is too little all the same the tiles are halved, and in the
+    end the CPU solves. progress: called as progress(stage, step, total). The same seed on the same CPU gives the same
+    picture.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
-    UsageError for a wrong argument.
+    UsageError for a wrong argument and for a `max_memory` that no tile fits, NumericalError when a stage gives NaN or
+    infinity.
     """
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     check_scale(scale)
@@ -123,7 +132,10 @@ def upscale(
     check_solver(solver, weights, uncertainty, device)
     if kernel is not None and kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
-    work = _Work([picture], scale, preset, seed, device, progress or silent)
+    work = _Work([picture], scale, preset, seed, device, progress or silent, max_memory)
+    work.refines = bool(refine or (kernel is None and refine is None))
+    if solver != "bicubic":
+        work.tile()  # a limit that is too low shows before any work
     fallback = together = None
     method = kernel_method if kernel is None else kernel.method
     check_joint(joint, method if kernel is None else "a kernel that is given", solver, refine)
@@ -229,10 +241,18 @@ class _Work:
     random states and the clock."""
 
     def __init__(
-        self, pictures: Sequence[Image], scale: int, preset: str, seed: int, device: str, progress: Progress
+        self,
+        pictures: Sequence[Image],
+        scale: int,
+        preset: str,
+        seed: int,
+        device: str,
+        progress: Progress,
+        max_memory: int | None = None,
     ) -> None:
         self.pictures, self.picture = pictures, pictures[0]
-        self.scale, self.seed, self.progress = scale, seed, progress
+        self.scale, self.seed, self.progress, self.max_memory = scale, seed, progress, max_memory
+        self.refines = True
         self.preset_name, self.preset = preset, preset_named(preset)
         self.device = torch.device(device)
         self.tensors = [_to_tensor(one.premultiplied(), self.device) for one in pictures]
@@ -417,21 +437,26 @@ class _Work:
         if choice.verdict.verdict == BICUBIC:
             return bicubic_upscale(part, self.scale), choice
         with self.timed("solver"):
-            k = _tensor(choice.kernel, self.device)
-            return final(part, k, choice.sigma, choice.uncertainty), choice
+
+            def on(device: torch.device) -> Tensor:
+                k = _tensor(choice.kernel, device)
+                return final(part.to(device), k, choice.sigma, choice.uncertainty)
+
+            return on_device_or_cpu(self.device, on), choice
 
     def _solver(self, name: str, weights: Path | None) -> tuple[Solve, Solve]:
         """The solver as the gate tries it on a window, quick and silent, and as it makes the picture."""
         scale, settings = self.scale, self.preset.unfolding
+        tile = self.tile()
         if name == "unrolled":
-            net = solver_network(weights, str(self.device))
 
             def trained(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
+                net = solver_network(weights, str(low_res.device))
                 return unrolled.solve(low_res, k, scale, net, sigma, uncertainty)
 
             def averaged(low_res: Tensor, k: Tensor, sigma: float, uncertainty: float) -> Tensor:
-                cfg = self.preset.unrolled
-                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty, cfg.turns, cfg.tile // scale)
+                net, turns = solver_network(weights, str(low_res.device)), self.preset.unrolled.turns
+                return unrolled.solve(low_res, k, scale, net, sigma, uncertainty, turns, tile)
 
             return trained, averaged
         fathers = CropSampler([_shrunk(self.low_res, f) for f in settings.father_factors], turn=True)
@@ -439,20 +464,31 @@ class _Work:
             prior = train_patch_model(fathers, settings.prior, self.generator(3), progress=self.progress, stage="prior")
 
         def unfold(low_res: Tensor, k: Tensor, sigma: float, _: float, progress: Progress = silent) -> Tensor:
-            return unfolding.solve(low_res, k, scale, prior, settings, sigma, progress=progress)
+            here = prior.on(low_res.device)
+            return unfolding.solve(low_res, k, scale, here, settings, sigma, tile, progress=progress)
 
         if name == "unfolding":
             return unfold, partial(unfold, progress=self.progress)
 
         def learn(low_res: Tensor, k: Tensor, sigma: float, _: float) -> Tensor:
-            cfg, random = self.preset.zssr, self.generator(4)
+            cfg, random, here = self.preset.zssr, self.generator(4), prior.on(low_res.device)
+            crops = CropSampler([one.to(low_res.device) for one in fathers.pictures], turn=True)
             half = half_kernel(k.cpu().numpy()) if scale == 4 else None
             if half is not None:
-                h = _tensor(half, self.device)
-                return zssr.solve_in_two(low_res, h, prior, fathers, cfg, sigma, random, progress=self.progress)
-            return zssr.solve(low_res, k, scale, prior, fathers, cfg, sigma, random, progress=self.progress)
+                h = _tensor(half, low_res.device)
+                return zssr.solve_in_two(low_res, h, here, crops, cfg, sigma, random, tile, progress=self.progress)
+            return zssr.solve(low_res, k, scale, here, crops, cfg, sigma, random, tile, progress=self.progress)
 
         return unfold, learn
+
+    def tile(self) -> int:
+        """Side in low-resolution pixels of the solver's tiles: the preset's, or what `max_memory` allows."""
+        side = self.preset.tile // self.scale
+        if self.max_memory is None:
+            return side
+        return min(
+            side, largest_tile(self.max_memory, self.picture.height * self.picture.width, self.scale, self.refines)
+        )
 
     def result(
         self,
@@ -465,11 +501,8 @@ class _Work:
         verdict: Verdict,
         window: Window,
     ) -> Result:
-        k = _tensor(kernel, self.device)
-        pixels = pixels.clamp(-1, 1)
-        difference = degrade(pixels, k, self.scale) - part
-        rim = 4 if min(part.shape[-2:]) > 12 else 0
-        inner = difference[..., rim : part.shape[-2] - rim, rim : part.shape[-1] - rim]
+        # In place from here on: a large picture is not held twice.
+        pixels.clamp_(-1, 1)
         report = Report(
             scale=self.scale,
             preset=self.preset_name,
@@ -487,13 +520,14 @@ class _Work:
             },
             gate=verdict,
             sigma=sigma * 127.5,
-            residual=float(inner.square().mean().sqrt()) * 127.5,
+            residual=_residual(pixels, part, _tensor(kernel, pixels.device), self.scale) * 127.5,
             timings=dict(self.timings),
         )
         return Result(self._to_image(pixels, window), kernel, report)
 
     def _to_image(self, pixels: Tensor, window: Window) -> Image:
-        array = ((pixels[0].permute(1, 2, 0).cpu().numpy() + 1) / 2).astype(np.float32)
+        """`pixels` (1, C, H, W), which is used up, as the picture."""
+        array = pixels.add_(1).div_(2)[0].permute(1, 2, 0).cpu().numpy()
         if self.picture.alpha is None:
             return self.picture.with_pixels(array)
         alpha = torch.from_numpy(self.picture.alpha[_slices(window)].copy())[None, None]
@@ -520,6 +554,21 @@ def _slices(window: Window) -> tuple[slice, slice]:
 def _told_sigma(low_res: Tensor) -> float:
     """What the solver is told at least: the picture's noise or JPEG's errors, [-1, 1] units."""
     return max(math.sqrt(noise_variance(low_res)), compression_level(low_res))
+
+
+def _residual(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int) -> float:
+    """Root mean square of degrade(high_res) - low_res, but for 4 pixels along the border; a band of rows at a time."""
+    h, w = low_res.shape[-2:]
+    rim = 4 if min(h, w) > 12 else 0
+    context = math.ceil(k.shape[-1] / scale)
+    total = 0.0
+    for start in range(rim, h - rim, BAND):
+        stop = min(h - rim, start + BAND)
+        first, last = max(0, start - context), min(h, stop + context)
+        again = degrade(high_res[..., first * scale : last * scale, :], k, scale)[..., start - first : stop - first, :]
+        difference = (again - low_res[..., start:stop, :].to(again.device))[..., rim : w - rim]
+        total += float(difference.double().square().sum())
+    return math.sqrt(total / (low_res.shape[1] * (h - 2 * rim) * (w - 2 * rim)))
 
 
 def _as_gray(picture: Image) -> Image:

@@ -15,6 +15,7 @@ from kfsr.degradation import as_stored, degrade
 from kfsr.gate import Solve, busiest_window
 from kfsr.kernel import Kernel
 from kfsr.least_squares import normal_equations
+from kfsr.numerics import check_finite
 from kfsr.progress import Progress, silent
 from kfsr.settings import RefineSettings
 
@@ -57,6 +58,7 @@ def refine(
         bias += (again - k) / 2
         progress("refine", n + 2, 3)
     refined = (fit - bias).clamp(min=0).double().cpu().numpy()
+    check_finite("refinement", fit - bias)
     # Noise out in the corners would swamp the second moment.
     refined[refined < cfg.cut * refined.max()] = 0
     return Kernel.from_array(refined, scale, kernel.method)

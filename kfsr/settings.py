@@ -200,12 +200,10 @@ class UnfoldingSettings:
 
 @dataclass(frozen=True)
 class UnrolledSettings:
-    """turns: symmetries of the square that the result is averaged over. tile: side in high-resolution pixels of the
-    pieces that a larger picture is solved in: two gigabytes. gate: tells the network of more uncertainty and
-    not of more noise, which it would smooth away."""
+    """turns: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty
+    and not of more noise, which it would smooth away."""
 
     turns: int = 2
-    tile: int = 1024
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
             overshoot_ratios=(1.45, 1.4, 1.2),
@@ -235,8 +233,10 @@ class ZssrSettings:
 
 @dataclass(frozen=True)
 class Preset:
-    """All stages at one level of effort. gaussian_method: what `auto` finds a kernel with that is a Gaussian."""
+    """All stages at one level of effort. gaussian_method: what `auto` finds a kernel with that is a Gaussian. tile:
+    side in high-resolution pixels of the pieces that a larger picture is solved in, less where memory is short."""
 
+    tile: int = 1024
     gaussian_method: str = "ikl"
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)

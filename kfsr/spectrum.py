@@ -16,12 +16,15 @@ def mean_periodogram(plane: np.ndarray, patch: int) -> np.ndarray:
     """
     window = np.outer(*(np.hanning(patch + 1)[:-1],) * 2)
     step = patch // 2
-    patches = sliding_window_view(plane, (patch, patch))[::step, ::step].reshape(-1, patch, patch)
+    patches = sliding_window_view(plane, (patch, patch))[::step, ::step]
+    count = patches.shape[0] * patches.shape[1]
     total = np.zeros((patch, patch))
-    for chunk in np.array_split(patches, max(1, len(patches) // 512)):
+    # A few hundred at a time: a copy of all would take four times the picture.
+    for some in np.array_split(np.arange(count), max(1, count // 512)):
+        chunk = patches[some // patches.shape[1], some % patches.shape[1]]
         centred = chunk - (chunk * window).sum((1, 2), keepdims=True) / window.sum()
         total += (np.abs(np.fft.fft2(centred * window)) ** 2).sum(0)
-    return np.asarray(total / (len(patches) * (window**2).sum()))
+    return np.asarray(total / (count * (window**2).sum()))
 
 
 def fold(spectrum: np.ndarray, scale: int) -> np.ndarray:

@@ -38,6 +38,8 @@ def solver_network(path: Path | None, device: str) -> nn.Module:
         raise InputError(f"{name}: {error.strerror or error}") from error
     except (SafetensorError, InputError) as error:
         raise InputError(f"{name}: {error}; weights are a kfsr .safetensors or a USRNet .pth") from error
+    if not all(bool(values.isfinite().all()) for values in net.state_dict().values()):
+        raise InputError(f"{name}: the weights hold NaN or infinite values; get a fresh copy of the file")
     return net.to(device).eval()
 
 

@@ -18,7 +18,7 @@ CHOICE = cost.Choice(2, "fast", "auto", own_kernel=True, refine=None, solver="un
         itertools.product(
             (2, 4),
             PRESETS,
-            ("auto", "spectral", "ikl", "edges", "bicubic"),
+            ("auto", "spectral", "ikl", "edges", "kernelfusion", "bicubic"),
             ("unrolled", "unfolding", "zssr", "bicubic"),
         )
     ),

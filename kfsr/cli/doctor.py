@@ -63,7 +63,7 @@ def _test(check: Callable[[], str]) -> str:
 def _devices() -> dict[str, Any]:
     import torch
 
-    from kfsr.patch.model import working_dtype
+    from kfsr.numerics import working_dtype
 
     found: dict[str, Any] = {
         "cpu": {

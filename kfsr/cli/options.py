@@ -60,6 +60,16 @@ def _check_seed(seed: int) -> int:
     return seed
 
 
+def _parse_size(size: str) -> int:
+    from kfsr.errors import UsageError
+    from kfsr.memory import in_bytes
+
+    try:
+        return in_bytes(size)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 ScaleOption = Annotated[int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")]
 InputsArgument = Annotated[
     list[str] | None,
@@ -140,6 +150,16 @@ MaxPixelsOption = Annotated[
         min=1,
         show_default="89478485",
         help="Refuse pictures of more pixels than this: a small file can unpack to gigabytes.",
+    ),
+]
+MaxMemoryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        parser=_parse_size,
+        show_default="no limit",
+        help="Solve in tiles small enough for this much memory (4G, 800M); on a GPU that of the GPU.",
     ),
 ]
 QualityOption = Annotated[

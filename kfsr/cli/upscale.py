@@ -80,6 +80,7 @@ def upscale(
         bool, typer.Option("--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay.")
     ] = False,
     max_pixels: options.MaxPixelsOption = None,
+    max_memory: options.MaxMemoryOption = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only say what would be done, and roughly what time and memory it would take."),
@@ -135,7 +136,8 @@ def upscale(
     with console.session():
         task = UpscaleTask(
             # A shared kernel gets its fine form once, from all its pictures together.
-            arguments={**choices, "weights": weights, "device": place} | ({"refine": None} if kernel_pictures else {}),
+            arguments={**choices, "weights": weights, "device": place, "max_memory": max_memory}
+            | ({"refine": None} if kernel_pictures else {}),
             kernel=_load_kernel(kernel_file, scale),
             kernel_paths=kernel_paths,
             quality=quality,

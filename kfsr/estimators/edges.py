@@ -26,6 +26,7 @@ from kfsr.errors import InputError
 from kfsr.estimators.windows import busiest_windows
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.least_squares import normal_equations
+from kfsr.numerics import check_finite
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
 
@@ -76,6 +77,7 @@ def estimate(
             normal.append(normal_equations(latent, low_res, kernel.shape[0], FINER, _RIM))
         # (2) the kernel between the two
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
+        check_finite("edges estimate", (matrix, right))
         kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
         progress("edges", step + 1, cfg.iterations)

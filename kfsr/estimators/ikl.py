@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.patch.model import PatchModel
 from kfsr.patch.network import SIGMA_DATA
 from kfsr.progress import Progress, silent
 from kfsr.settings import IklSettings
@@ -82,15 +83,31 @@ def estimate(
 
     The picture is itself blurred by k, so what matches is k_hat = k without the blur it already has (see
     `own_blur_factor`); that is what the net holds. The rate decays to zero and the last half of the iterates is
-    averaged. Raises InputError when the picture is too small for one crop.
+    averaged. Raises InputError when the picture is too small for one crop, NumericalError when it ends in no numbers.
     """
-    cfg, scale, device = settings, start.scale, crops.device
+
+    def match(dtype: torch.dtype) -> Kernel:
+        return _matched(crops, start, model, settings, generator, dtype, progress)
+
+    return in_working_precision(crops.device, match, generator)
+
+
+def _matched(
+    crops: CropSampler,
+    start: Kernel,
+    model: PatchModel,
+    cfg: IklSettings,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    progress: Progress,
+) -> Kernel:
+    scale, device = start.scale, crops.device
     covariance = start.covariance * own_blur_factor(scale)
     first = gaussian_kernel(covariance, scale, start.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
         net = LinearKernelNet(torch.from_numpy(first.array.copy()).float(), covariance, cfg.width).to(device)
-    auxiliary, real = (_Learner(model, cfg.auxiliary_rate) for _ in range(2))
+    auxiliary, real = (_Learner(model, cfg.auxiliary_rate, dtype) for _ in range(2))
     margin = model.network.margin
     # A crop of `side` twice-downscaled pixels needs this many of the picture's.
     side = min(cfg.crop, (crops.largest - start.size + scale) // scale)
@@ -124,14 +141,16 @@ def estimate(
         optimiser.step()
         if fraction >= 0.5:
             iterates.append(net().detach())
-    refined = torch.stack(iterates).mean(0).cpu().double().numpy()
-    return _finished(refined, first, start, cfg)
+    refined = torch.stack(iterates).mean(0).cpu().double()
+    check_finite("ikl estimate", refined)
+    return _finished(refined.numpy(), first, start, cfg)
 
 
 class _Learner:
     """A copy of the patch model that goes on learning."""
 
-    def __init__(self, model: PatchModel, rate: float) -> None:
+    def __init__(self, model: PatchModel, rate: float, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self.network = copy.deepcopy(model.network).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), rate, betas=(0.9, 0.99))
 
@@ -154,8 +173,7 @@ class _Learner:
         return self._run(noisy, sigma)
 
     def _run(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        dtype = working_dtype(noisy.device)
-        with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
+        with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
             out: Tensor = self.network(noisy, sigma)
         return out
 

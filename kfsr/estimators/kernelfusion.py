@@ -7,6 +7,7 @@ by the kernel; picture (a U-Net's) and kernel (a SIREN's) are found together (He
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,8 +20,9 @@ from kfsr.errors import InputError
 from kfsr.estimators.siren import SirenKernel
 from kfsr.estimators.unet import UNet
 from kfsr.kernel.value import Kernel, check_scale
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.diffusion import alphas_bar, noise_level, posterior
-from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.patch.model import PatchModel
 from kfsr.progress import Progress, silent
 from kfsr.settings import KernelFusionSettings
 
@@ -52,7 +54,8 @@ def estimate(
     `SIDE_STEP`.
 
     model: of the patches of the whole low-resolution picture, learned unturned. start: a kernel to begin with; None
-    begins with a flat one. Raises InputError when the windows are smaller than the rim that is left out.
+    begins with a flat one. Raises InputError when the windows are smaller than the rim that is left out,
+    NumericalError.
     """
     check_scale(scale)
     cfg, device = settings, windows.device
@@ -65,7 +68,16 @@ def estimate(
         siren = SirenKernel(size).to(device)
     if start is not None:
         siren.fit(torch.from_numpy(start.resized(size).array.copy()).float().to(device))
-    high_res, kernel = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, progress)
+    begun = copy.deepcopy((unet.state_dict(), siren.state_dict()))
+
+    def run(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        unet.load_state_dict(begun[0])
+        siren.load_state_dict(begun[1])
+        found = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, dtype, progress)
+        check_finite("kernelfusion", found)
+        return found
+
+    high_res, kernel = in_working_precision(device, run, generator)
     rim = cfg.rim
     difference = (degrade(high_res, kernel, scale) - windows)[..., rim:-rim, rim:-rim]
     found = Kernel.from_array(_trimmed(kernel, cfg.cut).cpu().double().numpy(), scale, "kernelfusion")
@@ -80,11 +92,13 @@ def reverse_diffusion(
     siren: nn.Module,
     cfg: KernelFusionSettings,
     generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
     progress: Progress = silent,
 ) -> tuple[Tensor, Tensor]:
     """KernelFusion's algorithm 1: picture (B, C, sH, sW) and kernel (K, K) of `low_res` (B, C, H, W).
 
-    The patch model is frozen; the gradient runs through it into the first of the U-Net's two calls.
+    The patch model is frozen; the gradient runs through it into the first of the U-Net's two calls. dtype: what the
+    networks compute in.
     """
     optimiser = torch.optim.Adam(
         [{"params": unet.parameters(), "lr": cfg.picture_rate}, {"params": siren.parameters(), "lr": cfg.kernel_rate}]
@@ -99,14 +113,14 @@ def reverse_diffusion(
         for turn in range(rounds):
             _anneal(optimiser, turn / rounds, cfg)
             kernel = siren()
-            # x_0's refinement, which the low-resolution picture must follow from
-            refined = _run(unet, x_0)
-            # one step back in time
-            mean, deviation = posterior(refined, x_t, alpha_bar, before)
-            x_before = mean + deviation * noise
-            # what the patch model makes of it, refined by the same network
-            clean = model.differentiable(x_before / math.sqrt(before), noise_level(before))
-            x_new = _run(unet, clean)
+            with torch.autocast(x_0.device.type, dtype, enabled=dtype != torch.float32):
+                # x_0's refinement, which the low-resolution picture must follow from
+                refined = unet(x_0)
+                # one step back in time
+                mean, deviation = posterior(refined, x_t, alpha_bar, before)
+                x_before = mean + deviation * noise
+                # what the patch model makes of it, refined by the same network
+                x_new = unet(model.differentiable(x_before / math.sqrt(before), noise_level(before)))
             loss = _inconsistency(refined, kernel, low_res, scale, cfg.rim)
             loss = loss + _inconsistency(x_new, kernel, low_res, scale, cfg.rim)
             loss = loss + cfg.centre_weight * _off_centre(kernel)
@@ -116,13 +130,6 @@ def reverse_diffusion(
         x_t, x_0 = x_before.detach(), x_new.detach()
         progress("kernelfusion", step + 1, cfg.steps)
     return x_0, kernel.detach()
-
-
-def _run(unet: nn.Module, x: Tensor) -> Tensor:
-    dtype = working_dtype(x.device)
-    with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        out: Tensor = unet(x)
-    return out
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:

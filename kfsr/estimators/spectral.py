@@ -24,6 +24,7 @@ from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel, check_scale, default_size
 from kfsr.noise import noise_variance
+from kfsr.numerics import check_finite
 from kfsr.settings import SpectralSettings
 from kfsr.spectrum import QUANTISATION, fold, mean_periodogram
 
@@ -62,6 +63,7 @@ def estimate(
         bounds = [(-1.5, 2.5), (-6.0, 6.0), (-1.5, 2.5)]
         fits.append(minimize(distance, [half_log, 0.0, half_log], method="L-BFGS-B", bounds=bounds))
     best = min(fits, key=lambda fit: float(fit.fun))
+    check_finite("spectral estimate", torch.from_numpy(best.x))
     kernel = gaussian_kernel(_covariance(best.x), scale, default_size(scale))
     return SpectralFit(
         Kernel(kernel.array, scale, "spectral"),

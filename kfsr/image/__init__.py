@@ -3,8 +3,7 @@
 from kfsr.image.colour import luma
 from kfsr.image.files import remove_stale, write_bytes
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
-from kfsr.image.header import read_size
-from kfsr.image.read import read_image
+from kfsr.image.read import read_image, read_size
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
 

@@ -52,6 +52,8 @@ _FORMATS = (
     Format("BMP", (".bmp",), alpha=False, gray=True, metadata=False, max_side=2**31 - 1, dpi=True),
     Format("AVIF", (".avif",), alpha=True, gray=True, metadata=True, max_side=65535, feature="avif"),
     Format("HEIC", (".heic", ".heif", ".hif"), True, True, metadata=True, max_side=65535, deep=True, writable=False),
+    # Not written: 256 colours are too few for a photograph.
+    Format("GIF", (".gif",), alpha=True, gray=True, metadata=False, max_side=65535, writable=False),
 )
 
 

@@ -10,6 +10,14 @@ from kfsr.image.value import Image, unit_values, unpremultiply
 from kfsr.image.xmp import tidy_xmp
 
 
+def heic_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the main picture; raises as `decode_heic`."""
+    import pillow_heif
+
+    width, height = pillow_heif.open_heif(data).size
+    return int(width), int(height)
+
+
 def decode_heic(data: bytes, name: str, check_size: Callable[[tuple[int, int]], None]) -> Image:
     """The main picture of a HEIC file; more than 8 bits give depth 16. `name` is for warnings.
 

@@ -5,7 +5,8 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import PIL.Image
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    GifImagePlugin,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -25,7 +27,7 @@ from kfsr.image import metadata, sniff
 from kfsr.image.convert import is_sideways, to_gray_or_rgb, upright
 from kfsr.image.deep import UnsupportedError, load_deep, open_deep
 from kfsr.image.formats import readable_formats, why_unreadable
-from kfsr.image.heic import decode_heic
+from kfsr.image.heic import decode_heic, heic_size
 from kfsr.image.value import FloatArray, Image, unit_values
 from kfsr.image.xmp import tidy_xmp
 
@@ -41,6 +43,7 @@ _OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
 }
 
 # What Pillow's decoders are known to raise on damaged data.
@@ -79,21 +82,12 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
     the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
     is missing, unreadable, no image, damaged, too large or deeper than that.
     """
-    if isinstance(source, bytes):
-        data, name = source, name or "image data"
-    else:
-        name = name or str(source)
-        data = _read_file(Path(source), name)
-    kind = _known_kind(data, name)
+    data, name, kind, depth = _identified(source, name)
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-    bits = sniff.bits(data, kind)
-    if bits > 8 and not (bits == 16 and kind in _DEEP):
-        raise InputError(_too_deep(name, f"{bits}-bit {kind}"))
-    depth = 16 if bits == 16 else 8
-    try:
+    with _damage_in_words(name, kind, depth):
         if kind == "HEIC":
             return decode_heic(data, name, lambda size: _check_size(size, limit, name))
-        opened = open_deep(data, kind) if depth == 16 else _OPENERS[kind](io.BytesIO(data))
+        opened = _opened(data, kind, depth)
         _check_size(opened.size, limit, name)
         frames = getattr(opened, "n_frames", 1)
         # Gone once the pixels are loaded, with which Pillow turns a TIFF upright, and nothing else.
@@ -102,11 +96,6 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
             pixels, alpha = load_deep(opened, data)
         else:
             opened.load()
-    except UnsupportedError as error:
-        raise InputError(_too_deep(name, f"{depth}-bit {kind} with {error}")) from error
-    except _DECODE_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
     if frames > 1:
         what = "pages" if kind == "TIFF" else "frames"
         warnings.warn(f"{name}: has {frames} {what}; only the first is used", UserWarning, stacklevel=2)
@@ -127,6 +116,50 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
         metadata.resolution(opened.info.get("dpi"), is_sideways(turned)),
         depth,
     )
+
+
+def read_size(
+    source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None
+) -> tuple[int, int]:
+    """Width and height as the file stores them, before it is turned upright; arguments as those of `read_image`.
+
+    Raises the InputError that `read_image` would raise for what is missing, unreadable, no image, too large or too deep,
+    or damaged in its header; damage further on shows only when the picture is read.
+    """
+    data, name, kind, depth = _identified(source, name)
+    with _damage_in_words(name, kind, depth):
+        size = heic_size(data) if kind == "HEIC" else _opened(data, kind, depth).size
+        _check_size(size, DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels, name)
+        return size
+
+
+def _identified(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple[bytes, str, str, int]:
+    """The file's bytes, its name for messages, its format and its depth, 8 or 16."""
+    if isinstance(source, bytes):
+        data, name = source, name or "image data"
+    else:
+        name = name or str(source)
+        data = _read_file(Path(source), name)
+    kind = _known_kind(data, name)
+    bits = sniff.bits(data, kind)
+    if bits > 8 and not (bits == 16 and kind in _DEEP):
+        raise InputError(_too_deep(name, f"{bits}-bit {kind}"))
+    return data, name, kind, 16 if bits == 16 else 8
+
+
+def _opened(data: bytes, kind: str, depth: int) -> ImageFile.ImageFile:
+    return open_deep(data, kind) if depth == 16 else _OPENERS[kind](io.BytesIO(data))
+
+
+@contextmanager
+def _damage_in_words(name: str, kind: str, depth: int) -> Iterator[None]:
+    try:
+        yield
+    except UnsupportedError as error:
+        raise InputError(_too_deep(name, f"{depth}-bit {kind} with {error}")) from error
+    except _DECODE_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
 
 
 def _read_file(path: Path, name: str) -> bytes:

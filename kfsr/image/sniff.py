@@ -17,6 +17,19 @@ _BITS_PER_SAMPLE = 258
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
+# What reading the headers of damaged files is known to raise.
+_DAMAGE = (
+    IndexError,
+    struct.error,
+    SyntaxError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    ZeroDivisionError,
+)
+
 
 def format_of(head: bytes) -> str | None:
     """Pillow's name of the format that begins with `head`, or None when it is none of ours."""
@@ -34,6 +47,8 @@ def format_of(head: bytes) -> str | None:
             return "AVIF"
         if brands & _HEIC_BRANDS:
             return "HEIC"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
     if head.startswith(b"BM"):
         return "BMP"
     return None
@@ -51,7 +66,7 @@ def bits(data: bytes, name: str) -> int:
             return _tiff_bits(data)
         if name == "AVIF":
             return max((depth for depth, _ in _av1_configurations(data)), default=8)
-    except (IndexError, struct.error, SyntaxError, OSError, ValueError, TypeError, KeyError, OverflowError):
+    except _DAMAGE:
         return 8
     return 8
 

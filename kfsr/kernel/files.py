@@ -155,7 +155,8 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
 def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
     parts = read_variables(data, _MAX_BYTES)
     if "Kernel" not in parts:
-        raise InputError(f"holds no variable named Kernel; it has: {', '.join(sorted(parts)) or 'nothing'}")
+        names = ", ".join(ascii(name)[1:-1] for name in sorted(parts)) or "nothing"
+        raise InputError(f"holds no variable named Kernel; it has: {names}")
     if not isinstance(parts["Kernel"], np.ndarray):
         raise InputError("its Kernel is no matrix of plain numbers; a kernel is real numbers")
     _check_shape(parts["Kernel"].shape)
@@ -165,13 +166,16 @@ def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
     convention = _word(parts, "convention")
     if convention not in (None, KERNELGAN):
         raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
+    with np.errstate(all="ignore"):  # of what is no number the kernel itself complains
+        total = float(array.sum())
+        whole = array / total
     if convention is None:
         # The values are checked before the shift, which would turn NaN and a zero sum into something else.
         Kernel.from_array(array, scale)
-        kernel = from_div2krk(array, scale)
+        kernel = from_div2krk(whole, scale)
     else:
-        kernel = from_kernelgan(array, scale)
-    return Kernel(kernel.array, scale, method), float(array.sum())
+        kernel = from_kernelgan(whole, scale)
+    return Kernel(kernel.array, scale, method), total
 
 
 def _check_scale_of(parts: dict[str, Any], scale: int) -> None:
@@ -232,7 +236,8 @@ def _numbers(array: Any) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind not in "fiu":
         raise InputError(f"holds {array.dtype} values; a kernel is real numbers")
-    return np.asarray(array, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # of what is no number the kernel itself complains
+        return np.asarray(array, dtype=np.float64)
 
 
 _READERS = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}

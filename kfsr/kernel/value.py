@@ -123,6 +123,9 @@ def _check_values(k: np.ndarray) -> None:
         raise InputError(f"the kernel is {k.shape[0]}x{k.shape[1]}; at most {MAX_SIZE} px are supported")
     if not np.isfinite(k).all():
         raise InputError("the kernel holds NaN or infinite values")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.abs(k).sum()):
+            raise InputError("the kernel's values are too large to be added up")
     if abs(k.sum()) < 1e-8 * max(1.0, float(np.abs(k).sum())):
         raise InputError("the kernel sums to zero and cannot be normalised")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -9,20 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.degradation import reflect_pad
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.network import SIGMA_DATA, PatchDenoiser
 
 TILE = 128
 """Side of a tile in pixels: activations of one tile stay in a CPU core's cache (twice as fast as whole images)."""
-
-
-def working_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively, float32 elsewhere."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu":
-        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return torch.bfloat16 if has_bf16 is not None and has_bf16() else torch.float32
-    return torch.float32
 
 
 class PatchModel:
@@ -36,11 +28,26 @@ class PatchModel:
         self.network = network.eval()
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
 
+    def on(self, device: torch.device) -> PatchModel:
+        """The same model on another device; this one stays where it is."""
+        return PatchModel(copy.deepcopy(self.network).to(device), self.sigma_min, self.sigma_max)
+
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """E[clean | x] for noise of standard deviation sigma: same shape as x, float32. In tiles, exactly."""
+        """E[clean | x] for noise of standard deviation sigma: same shape as x, float32. In tiles, exactly.
+
+        Raises NumericalError.
+        """
         sigma = min(max(sigma, self.sigma_min), self.sigma_max)
-        layers = self.network.folded(sigma, working_dtype(x.device))
+
+        def run(dtype: torch.dtype) -> Tensor:
+            clean = self._denoised(x, sigma, self.network.folded(sigma, dtype))
+            check_finite("patch model", clean)
+            return clean
+
+        return in_working_precision(x.device, run)
+
+    def _denoised(self, x: Tensor, sigma: float, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
         m, (h, w) = self.network.margin, x.shape[-2:]
         tile = TILE if x.device.type == "cpu" else 1024
         rows, cols = math.ceil(h / tile), math.ceil(w / tile)
@@ -55,12 +62,13 @@ class PatchModel:
         return SIGMA_DATA**2 / norm**2 * x + sigma * SIGMA_DATA / norm * out[..., :h, :w]
 
     def differentiable(self, x: Tensor, sigma: float) -> Tensor:
-        """As `denoise`, in one piece, and the gradient runs through it to `x`; the model itself learns nothing."""
-        sigma = min(max(sigma, self.sigma_min), self.sigma_max)
-        dtype, m = working_dtype(x.device), self.network.margin
+        """As `denoise`, in one piece, and the gradient runs through it to `x`; the model itself learns nothing.
+
+        To be called under the autocast of the caller, who computes the gradient. Raises nothing of its own.
+        """
+        sigma, m = min(max(sigma, self.sigma_min), self.sigma_max), self.network.margin
         self.network.requires_grad_(False)
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-            out: Tensor = self.network(reflect_pad(x, m, m, m, m), torch.full((len(x),), sigma, device=x.device))
+        out: Tensor = self.network(reflect_pad(x, m, m, m, m), torch.full((len(x),), sigma, device=x.device))
         return out
 
 

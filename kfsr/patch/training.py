@@ -7,8 +7,9 @@ import math
 import torch
 
 from kfsr.errors import InputError
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.patch.model import PatchModel
 from kfsr.patch.network import SIGMA_DATA, PatchDenoiser
 from kfsr.progress import Progress, silent
 from kfsr.settings import PatchSettings
@@ -26,9 +27,24 @@ def train_patch_model(
 
     Minimises E |D(x + sigma n, sigma) - x|^2 / c_out(sigma)^2 over crops x, white n and sigma log-uniform in
     [sigma_min, sigma_max] (EDM, eq. 8), Adam with a one-cycle rate. The generator is a CPU one: with it the result
-    is the same on every run on one machine. Raises InputError when the pictures hold no whole patch.
+    is the same on every run on one machine. Raises InputError when the pictures hold no whole patch, NumericalError
+    when the training ends in no numbers.
     """
-    cfg = settings
+
+    def train(dtype: torch.dtype) -> PatchModel:
+        return _trained(crops, settings, generator, dtype, progress, stage)
+
+    return in_working_precision(crops.device, train, generator)
+
+
+def _trained(
+    crops: CropSampler,
+    cfg: PatchSettings,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    progress: Progress,
+    stage: str,
+) -> PatchModel:
     device = crops.device
     crop = min(cfg.crop, crops.largest)
     network = _fresh_network(crops.channels, cfg, generator).to(device)
@@ -37,7 +53,6 @@ def train_patch_model(
         raise InputError(f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side")
     optimiser = torch.optim.Adam(network.parameters(), cfg.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg.rate, total_steps=cfg.steps, pct_start=0.1)
-    dtype = working_dtype(device)
     log_range = math.log(cfg.sigma_max / cfg.sigma_min)
     for step in range(cfg.steps):
         clean = crops.draw(cfg.batch, crop, generator)
@@ -55,6 +70,7 @@ def train_patch_model(
         optimiser.step()
         schedule.step()
         progress(stage, step + 1, cfg.steps)
+    check_finite(f"training of the {stage}", network.parameters())
     return PatchModel(network, cfg.sigma_min, cfg.sigma_max)
 
 

@@ -11,6 +11,7 @@ from kfsr.patch.model import PatchModel
 from kfsr.progress import Progress, silent
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers.data_step import DataStep, border, padded
+from kfsr.solvers.tiles import solve_in_tiles
 
 
 @torch.no_grad()
@@ -21,6 +22,7 @@ def solve(
     prior: PatchModel,
     settings: UnfoldingSettings,
     sigma: float,
+    tile: int | None = None,
     *,
     progress: Progress = silent,
 ) -> Tensor:
@@ -32,11 +34,27 @@ def solve(
         x <- argmin |y - A x|^2 + a_t |x - z|^2,   a_t = balance * sigma^2 / t^2      (data step)
         z <- D(x, t)                                                                  (prior step)
 
-    and one data step more. The picture is extended so that the wrap-around of the data step stays outside.
+    and one data step more. The picture is extended so that the wrap-around of the data step stays outside. tile: side
+    in low-resolution pixels of the pieces that a larger picture is solved in. Raises NumericalError.
     """
-    cfg = settings
     margin = border(kernel.shape[-1], scale)
-    y = padded(low_res, margin)
+
+    def solve_piece(piece: Tensor) -> Tensor:
+        return _solve_piece(padded(piece, margin), kernel, scale, prior, settings, sigma, margin * scale, progress)
+
+    return solve_in_tiles(low_res, scale, solve_piece, tile or max(low_res.shape[-2:]), margin)
+
+
+def _solve_piece(
+    y: Tensor,
+    kernel: Tensor,
+    scale: int,
+    prior: PatchModel,
+    cfg: UnfoldingSettings,
+    sigma: float,
+    cut: int,
+    progress: Progress,
+) -> Tensor:
     step = DataStep(y, kernel, scale)
     z = bicubic_upscale(y, scale)
     levels = np.geomspace(cfg.sigma_start, cfg.sigma_end, cfg.iterations)
@@ -45,5 +63,4 @@ def solve(
         z = prior.denoise(x, level)
         progress("solver", n + 1, cfg.iterations)
     x = step(z, cfg.balance * sigma**2 / cfg.sigma_end**2)
-    cut = margin * scale
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]

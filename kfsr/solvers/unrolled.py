@@ -8,7 +8,6 @@ uncertain the kernel is, and was trained with kernels that were wrong by that mu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -17,16 +16,12 @@ from torch import Tensor, nn
 
 from kfsr.degradation import bicubic_upscale
 from kfsr.errors import InputError
-from kfsr.patch.model import working_dtype
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.solvers.data_step import DataStep, border, padded
+from kfsr.solvers.tiles import solve_in_tiles
 
 WIDTHS = (48, 64, 64)
 ITERATIONS = 5
-BLOCK = 8
-"""Tiles begin at multiples of this, so that the blocks of pixels that the network works on fall as in the whole."""
-HALO = 32
-"""Low-resolution pixels around a tile that are solved with it and thrown away: then tiles differ from the whole by a
-third of a grey level, and by a few at the picture's own border, whose extension differs."""
 
 SIGMA_FLOOR = 1.0 / 255
 """Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
@@ -47,33 +42,34 @@ def solve(
 
     kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them.
     turns: over how many of the square's 8 symmetries the result is averaged. tile: side in low-resolution pixels of
-    the pieces that a larger picture is solved in, which bounds the memory; None solves it whole.
+    the pieces that a larger picture is solved in, which bounds the memory; None solves it whole. Raises NumericalError.
     """
-    h, w = low_res.shape[-2:]
-    out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
-    for rows, inner_rows, out_rows in _pieces(h, tile or h, scale):
-        for cols, inner_cols, out_cols in _pieces(w, tile or w, scale):
-            x = _solve_piece(low_res[..., rows, cols], kernel, scale, net, sigma, uncertainty, turns)
-            out[..., out_rows, out_cols] = x[..., inner_rows, inner_cols]
-    return out
+    margin = border(kernel.shape[-1], scale)
 
+    def solve_piece(piece: Tensor) -> Tensor:
+        def run(dtype: torch.dtype) -> Tensor:
+            x = _solve_piece(piece, kernel, scale, net, sigma, uncertainty, turns, margin, dtype)
+            check_finite("solver", x)
+            return x
 
-def _pieces(size: int, tile: int, scale: int) -> Iterator[tuple[slice, slice, slice]]:
-    """The pieces along one axis: where each lies with its halo, which part of its result counts, and for what."""
-    step = math.ceil(size / math.ceil(size / tile) / BLOCK) * BLOCK
-    for start in range(0, size, step):
-        first, stop = max(0, start - HALO), min(size, start + step)
-        inner = slice((start - first) * scale, (stop - first) * scale)
-        yield slice(first, min(size, stop + HALO)), inner, slice(start * scale, stop * scale)
+        return in_working_precision(piece.device, run)
+
+    return solve_in_tiles(low_res, scale, solve_piece, tile or max(low_res.shape[-2:]), margin)
 
 
 def _solve_piece(
-    low_res: Tensor, kernel: Tensor, scale: int, net: nn.Module, sigma: float, uncertainty: float, turns: int
+    low_res: Tensor,
+    kernel: Tensor,
+    scale: int,
+    net: nn.Module,
+    sigma: float,
+    uncertainty: float,
+    turns: int,
+    margin: int,
+    dtype: torch.dtype,
 ) -> Tensor:
     # Extended so that the wrap-around of the data step stays outside.
-    margin = border(kernel.shape[-1], scale)
     y = padded(low_res.expand(-1, 3, -1, -1), margin)
-    dtype = working_dtype(y.device)
     known = y.new_tensor([[sigma], [uncertainty]])
     total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
     with torch.autocast(y.device.type, dtype, enabled=dtype != torch.float32):

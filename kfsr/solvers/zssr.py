@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from kfsr.degradation import bicubic_upscale, reflect_pad
+from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel, working_dtype
+from kfsr.patch.model import PatchModel
 from kfsr.patch.network import PatchDenoiser
 from kfsr.progress import Progress, silent
 from kfsr.settings import ZssrSettings
 from kfsr.solvers.data_step import DataStep, border, circular_degrade, padded
+from kfsr.solvers.tiles import solve_in_tiles
 
 
 def solve(
@@ -31,22 +33,33 @@ def solve(
     settings: ZssrSettings,
     sigma: float,
     generator: torch.Generator,
+    tile: int | None = None,
     *,
     progress: Progress = silent,
 ) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1].
 
     kernel: (K, K) canonical. prior: start of the network. fathers: crops to learn from. sigma: standard deviation,
-    in [-1, 1] units, of the noise that sons get and the data step expects.
+    in [-1, 1] units, of the noise that sons get and the data step expects. tile: as in `unrolled.solve`; what is
+    learned is one network for all tiles. Raises NumericalError.
     """
-    network, balance = _train(kernel, scale, prior, fathers, settings, sigma, generator, progress)
+
+    def train(dtype: torch.dtype) -> tuple[PatchDenoiser, float]:
+        return _train(kernel, scale, prior, fathers, settings, sigma, generator, dtype, progress)
+
+    network, balance = in_working_precision(low_res.device, train, generator)
+    model = PatchModel(network, settings.level, settings.level)
     margin = border(kernel.shape[-1], scale)
-    y = padded(low_res, margin)
-    with torch.no_grad():
+
+    @torch.no_grad()
+    def solve_piece(piece: Tensor) -> Tensor:
+        y = padded(piece, margin)
         x = DataStep(y, kernel, scale)(bicubic_upscale(y, scale), balance)
-        x = PatchModel(network, settings.level, settings.level).denoise(x, settings.level)
-    cut = margin * scale
-    return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
+        x = model.denoise(x, settings.level)
+        cut = margin * scale
+        return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
+
+    return solve_in_tiles(low_res, scale, solve_piece, tile or max(low_res.shape[-2:]), margin)
 
 
 def solve_in_two(
@@ -57,6 +70,7 @@ def solve_in_two(
     settings: ZssrSettings,
     sigma: float,
     generator: torch.Generator,
+    tile: int | None = None,
     *,
     progress: Progress = silent,
 ) -> Tensor:
@@ -64,9 +78,10 @@ def solve_in_two(
 
     The second step learns from the first one's result, whose sons still hold as many pixels as `low_res`.
     """
-    middle = solve(low_res, half, 2, prior, fathers, settings, sigma, generator, progress=progress)
+    middle = solve(low_res, half, 2, prior, fathers, settings, sigma, generator, tile, progress=progress)
     large = CropSampler([middle.clamp(-1, 1)], turn=True)
-    return solve(middle, half, 2, prior, large, settings, sigma, generator, progress=progress)
+    double = None if tile is None else 2 * tile
+    return solve(middle, half, 2, prior, large, settings, sigma, generator, double, progress=progress)
 
 
 def _train(
@@ -77,6 +92,7 @@ def _train(
     cfg: ZssrSettings,
     sigma: float,
     generator: torch.Generator,
+    dtype: torch.dtype,
     progress: Progress,
 ) -> tuple[PatchDenoiser, float]:
     """The network and the data step's weight, learned on father-son pairs."""
@@ -89,7 +105,6 @@ def _train(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, cfg.steps)
     level = torch.full((cfg.batch,), cfg.level, device=device)
-    dtype = working_dtype(device)
     m = network.margin
     for step in range(cfg.steps):
         father = fathers.draw(cfg.batch, crop, generator)
@@ -105,4 +120,5 @@ def _train(
         optimiser.step()
         schedule.step()
         progress("zssr", step + 1, cfg.steps)
+    check_finite("training of zssr", [*network.parameters(), log_balance])
     return network, float(log_balance.detach().exp())

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kfsr.kernel.random import random_blur
-from kfsr.patch.model import working_dtype
+from kfsr.numerics import working_dtype
 from kfsr.solvers.data_step import circular_degrade
 from kfsr.solvers.unrolled import UnrolledNet
 

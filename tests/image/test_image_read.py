@@ -31,7 +31,7 @@ def levels(values):
 
 
 def test_every_format_is_supported_here():
-    assert set(supported_formats()) == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF"}
+    assert set(supported_formats()) == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF"}
 
 
 @pytest.mark.parametrize("format", LOSSLESS)
@@ -228,7 +228,7 @@ def test_damaged_exif_does_not_stop_a_good_picture(damage):
     assert image.exif is None
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "TIFF", "GIF"])
 def test_of_several_frames_the_first_is_used_with_a_warning(format):
     frames = [PIL.Image.fromarray(colour_picture() // divisor) for divisor in (1, 4, 9)]
     options = {} if format == "TIFF" else {"duration": 100}

@@ -29,7 +29,7 @@ def refusal(source, **options):
             b"<html>not found</html>" * 40,
             "photo.png: not an image that can be read; convert it to one of PNG,",
         ),
-        (b"GIF89a" + bytes(200), "photo.png: not an image that can be read"),
+        (b"GIF89a\1\0", "photo.png: damaged or incomplete GIF file"),
         (b"\x89PNG\r\n\x1a\n", "photo.png: damaged or incomplete PNG file"),
         (b"\xff\xd8\xff\xe0", "photo.png: damaged or incomplete JPEG file"),
         (b"II*\0\x08\0\0\0", "photo.png: damaged or incomplete TIFF file"),
@@ -55,7 +55,7 @@ def test_a_file_one_may_not_read(tmp_path):
     assert "no permission" in refusal(path)
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF"])
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_truncated_file(format, part):
     data = file_bytes(colour_picture(), format)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kfsr.patch.model import TILE, PatchModel, working_dtype
+from kfsr.numerics import working_dtype
+from kfsr.patch.model import TILE, PatchModel
 from kfsr.patch.network import PatchDenoiser
 
 

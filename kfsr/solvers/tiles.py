@@ -1,0 +1,117 @@
+"""Solving a large picture in tiles: what bounds the memory, and what is done when it is too little after all."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kfsr.errors import is_out_of_memory
+from kfsr.numerics import check_finite
+from kfsr.solvers.data_step import padded
+
+BLOCK = 8
+"""Tiles begin at multiples of this, so that the blocks of pixels that a network works on fall as in the whole."""
+
+HALO = 32
+"""Low-resolution pixels around a tile that are solved with it and thrown away: with them a tile differs from the same
+part of the whole by less than a grey level (`tests/solvers/test_tiles.py`)."""
+
+SMALLEST = 64
+"""Low-resolution pixels a side: under it a tile is mostly halo, and halving it saves next to nothing."""
+
+Solve = Callable[[Tensor], Tensor]
+"""Low-resolution picture (1, C, h, w) to high-resolution one (1, C, s*h, s*w), any h, w."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Part of the low-resolution picture: first row, first column, rows, columns."""
+
+    row: int
+    col: int
+    rows: int
+    cols: int
+
+    def cut(self, side: int) -> Iterator[Tile]:
+        """The tile in pieces of at most about `side` on a side, as equal as multiples of `BLOCK` allow."""
+        for row, rows in _steps(self.rows, side):
+            for col, cols in _steps(self.cols, side):
+                yield Tile(self.row + row, self.col + col, rows, cols)
+
+
+def solve_in_tiles(low_res: Tensor, scale: int, solve: Solve, tile: int, margin: int, stage: str = "solver") -> Tensor:
+    """What `solve` makes of `low_res` (1, C, h, w), in pieces of `tile` low-resolution pixels a side: (1, C, s*h, s*w).
+
+    A picture that fits one tile is solved as it is. Around a larger one lies a `margin`, in low-resolution pixels, of
+    the extension that the solver makes for itself (`padded`), so that tiles at its border see what the whole would.
+    Where the memory is too little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`;
+    then the error is raised. Raises NumericalError where a tile is not finite; what is pasted is finite and of the
+    right size.
+    """
+    h, w = low_res.shape[-2:]
+    if max(h, w) <= tile:
+        try:
+            return _checked(solve(low_res), low_res, scale, stage)
+        except (RuntimeError, MemoryError) as error:
+            tile = _smaller(max(h, w), error)
+    out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
+    around = padded(low_res, margin)
+    waiting = list(Tile(0, 0, h, w).cut(tile))
+    while waiting:
+        one = waiting[0]
+        piece = _with_halo(around, one, margin)
+        try:
+            x = _checked(solve(piece), piece, scale, stage)
+        except (RuntimeError, MemoryError) as error:
+            tile = _smaller(max(one.rows, one.cols), error)
+            waiting = [part for left in waiting for part in left.cut(tile)]
+            continue
+        inner = x[..., scale * HALO : scale * (HALO + one.rows), scale * HALO : scale * (HALO + one.cols)]
+        out[..., scale * one.row :, scale * one.col :][..., : scale * one.rows, : scale * one.cols] = inner
+        del waiting[0]
+    return out
+
+
+def on_device_or_cpu(device: torch.device, compute: Callable[[torch.device], Tensor]) -> Tensor:
+    """`compute(device)`, or `compute` on the CPU, with a UserWarning, where the device's memory is too little."""
+    try:
+        return compute(device)
+    except (RuntimeError, MemoryError) as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    warnings.warn(f"the memory of {device} is too little for the solver; the CPU goes on", UserWarning, stacklevel=2)
+    return compute(torch.device("cpu"))
+
+
+def _smaller(side: int, error: Exception) -> int:
+    """The side of the tiles to go on with after `error` in one of `side`; raises it where that would not help."""
+    if not is_out_of_memory(error) or side <= SMALLEST:
+        raise error
+    return max(SMALLEST, side // 2)
+
+
+def _with_halo(around: Tensor, one: Tile, margin: int) -> Tensor:
+    """The tile and `HALO` on every side; the extended picture is periodic."""
+    rows = torch.arange(one.row - HALO, one.row + one.rows + HALO, device=around.device) + margin
+    cols = torch.arange(one.col - HALO, one.col + one.cols + HALO, device=around.device) + margin
+    return around[..., rows % around.shape[-2], :][..., cols % around.shape[-1]]
+
+
+def _checked(x: Tensor, low_res: Tensor, scale: int, stage: str) -> Tensor:
+    wanted = (*low_res.shape[:2], scale * low_res.shape[-2], scale * low_res.shape[-1])
+    if x.shape != wanted:
+        raise ValueError(f"the {stage} gave {tuple(x.shape)} where {wanted} was asked for")
+    check_finite(stage, x)
+    return x
+
+
+def _steps(size: int, side: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of equal pieces along one axis."""
+    step = math.ceil(size / math.ceil(size / side) / BLOCK) * BLOCK
+    for start in range(0, size, step):
+        yield start, min(step, size - start)
