@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch, cost, manifest
+from kfsr import batch, manifest
 from kfsr.batch import Job
 from kfsr.cli import options, output, shared_kernel, spread
 from kfsr.cli.console import Console
-from kfsr.cli.dry_run import Plan
-from kfsr.cli.dry_run import report as dry_run_report
 from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
 from kfsr.cli.status import conclude_run, guarded
 from kfsr.cli.upscale_task import UpscaleTask, record, tell
@@ -149,9 +147,12 @@ def upscale(
         if skip_existing:
             task = replace(task, finished=frozenset(job for job in jobs if task.is_finished(job)))
         if dry_run:
+            from kfsr.cli import dry_run as plan
+            from kfsr.cost import Choice
+
             found = None if kernel_file or kernel_pictures else method
-            choice = cost.Choice(scale, str(preset), method, found is not None, refine, str(solver))
-            return dry_run_report(Plan(jobs, task, kernel_pictures, choice, workers), as_json, console)
+            choice = Choice(scale, str(preset), method, found is not None, refine, str(solver))
+            return plan.report(plan.Plan(jobs, task, kernel_pictures, choice, workers), as_json, console)
         if kernel_pictures and len(task.finished) < len(jobs):
             wanted = {name: choices[name] for name in ("scale", "refine", "preset", "seed")}
             wanted |= {"method": method, "init": str(kernel_init), "device": place}

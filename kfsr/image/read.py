@@ -123,8 +123,8 @@ def read_size(
 ) -> tuple[int, int]:
     """Width and height as the file stores them, before it is turned upright; arguments as those of `read_image`.
 
-    Raises the InputError that `read_image` would raise for what is missing, unreadable, no image, too large or too deep,
-    or damaged in its header; damage further on shows only when the picture is read.
+    Raises the InputError that `read_image` would for what is missing, unreadable, no image, too large, too deep or
+    damaged in its header; damage further on shows only when the picture is read.
     """
     data, name, kind, depth = _identified(source, name)
     with _damage_in_words(name, kind, depth):

@@ -123,7 +123,7 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch, brand):
 
 def test_a_folder_is_searched_for_it_only_with_the_extra(monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: object())
-    assert readable_formats() == {**supported_formats(), "HEIC": (".heic", ".heif", ".hif")}
+    assert readable_formats() == {**supported_formats(), "HEIC": (".heic", ".heif", ".hif"), "GIF": (".gif",)}
     assert "HEIC" not in supported_formats()
 
 
