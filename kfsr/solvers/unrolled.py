@@ -23,6 +23,9 @@ from kfsr.solvers.tiles import solve_in_tiles
 WIDTHS = (48, 64, 64)
 ITERATIONS = 5
 
+WORST = 2.0
+"""The largest uncertainty of a kernel that the network was trained with."""
+
 SIGMA_FLOOR = 1.0 / 255
 """Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
 

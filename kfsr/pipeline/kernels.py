@@ -1,0 +1,153 @@
+"""The first stage: the kernel, learned from the pictures by one method, or by the one that suits them."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kfsr.degradation import reflect_pad
+from kfsr.errors import InputError, UsageError
+from kfsr.estimators import edges, ikl, kernelfusion, size, spectral
+from kfsr.estimators.windows import busiest_windows
+from kfsr.kernel import Kernel, bicubic_kernel, default_size, gaussian_kernel
+from kfsr.patch.crops import CropSampler
+from kfsr.patch.training import train_patch_model
+from kfsr.pipeline.work import Work, check_choice
+from kfsr.settings import GateSettings
+from kfsr.solvers.unrolled import WORST
+from kfsr.weights import size_judge
+
+KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "kernelfusion", "bicubic")
+KERNEL_INITS = ("spectral", "gaussian")
+ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
+
+
+def check_kernel_method(method: str, init: str) -> None:
+    """Fail before any work: UsageError when the kernel method is none, or has no use for `init`."""
+    check_choice("kernel method", method, KERNEL_METHODS)
+    check_choice("kernel init", init, KERNEL_INITS)
+    if init != "spectral" and method != "ikl":
+        raise UsageError(f"only ikl starts from a {init} kernel, not {method}; use the kernel method ikl")
+
+
+class KernelStage:
+    """Finds the kernel of a `Work`. choice: why `auto` took the method it did, empty before and for another method."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.choice = ""
+
+    @cached_property
+    def judged(self) -> tuple[Kernel, float]:
+        """The spectral kernel with its size made safe, and the spread of what its log size may be."""
+        fit = spectral.estimate(self.work.luminances, self.work.scale, self.work.preset.spectral)
+        return size.judge(fit, size_judge(), self.work.preset.size)
+
+    def uncertainty(self, gate: GateSettings, kernel: Kernel) -> float:
+        """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
+        if kernel.method not in ESTIMATORS:
+            return gate.given_uncertainty
+        if kernel.method in ("edges", "kernelfusion"):
+            cfg = self.work.preset.edges
+            seen = self.work.picture.height * self.work.picture.width / (cfg.windows * cfg.window**2)
+            return min(WORST, cfg.uncertainty * max(1.0, seen**-0.25))
+        try:
+            _, spread = self.judged
+        except InputError:  # the estimate is from a larger picture
+            return gate.estimated_uncertainty
+        return min(WORST, max(gate.estimated_uncertainty, self.work.preset.size.doubt * spread**2))
+
+    def estimate(self, method: str, init: str) -> Kernel:
+        """The kernel by one of `KERNEL_METHODS`, not refined; ikl starts from one of `KERNEL_INITS`. InputError."""
+        if method == "bicubic":
+            return bicubic_kernel(self.work.scale)
+        if method == "auto":
+            return self.chosen()
+        if method == "edges":
+            with self.work.timed("edges"):
+                return edges.estimate(
+                    self.work.luminances, self.work.scale, self.work.preset.edges, progress=self.work.progress
+                )
+        if method == "kernelfusion":
+            return self.fused().kernel
+        with self.work.timed("spectral"):
+            if init == "spectral":
+                start, _ = self.judged
+            else:
+                variance = 0.3 * self.work.scale**2
+                start = gaussian_kernel(np.eye(2) * variance, self.work.scale, default_size(self.work.scale))
+        if method == "spectral":
+            return start
+        settings = self.work.preset.ikl
+        crops = CropSampler(self.work.tensors, focus=True)
+        with self.work.timed("patch model"):
+            model = train_patch_model(crops, settings.patch, self.work.generator(1), progress=self.work.progress)
+        with self.work.timed("ikl"):
+            return ikl.estimate(crops, start, model, settings, self.work.generator(2), progress=self.work.progress)
+
+    def fused(self, whole: bool = False) -> kernelfusion.Fusion:
+        """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
+        cfg = self.work.preset.kernelfusion
+        start = None
+        if cfg.start == "edges":
+            with suppress(InputError):  # then a flat one
+                start = self.estimate("edges", "spectral")
+        windows = self._whole_window() if whole else self._busy_windows(cfg.windows, cfg.window)
+        with self.work.timed("patch model"):
+            crops = CropSampler(self.work.tensors)
+            model = train_patch_model(crops, cfg.patch, self.work.generator(7), progress=self.work.progress)
+        with self.work.timed("kernelfusion"):
+            return kernelfusion.estimate(
+                windows, self.work.scale, model, cfg, self.work.generator(8), start=start, progress=self.work.progress
+            )
+
+    def _busy_windows(self, count: int, side: int) -> Tensor:
+        """(B, C, side, side) of all pictures, at least one each; a smaller side where a picture is smaller."""
+        step = kernelfusion.SIDE_STEP
+        side = min(side, *(n // step * step for one in self.work.tensors for n in one.shape[-2:]))
+        if side == 0:
+            raise InputError(f"a picture under {step} px on a side is too small for kernelfusion")
+        each = math.ceil(count / len(self.work.tensors))
+        return torch.cat(
+            [
+                one[(..., *window)]
+                for one, plane in zip(self.work.tensors, self.work.luminances, strict=True)
+                for window in busiest_windows(plane, side, each)
+            ]
+        )
+
+    def _whole_window(self) -> Tensor:
+        """The picture, extended by reflection to a size that the U-Net can halve."""
+        step = kernelfusion.SIDE_STEP
+        rows, cols = (-n % step for n in self.work.low_res.shape[-2:])
+        return reflect_pad(self.work.low_res, 0, rows, 0, cols)
+
+    def chosen(self) -> Kernel:
+        """The kernel by the method that suits the picture: a Gaussian where the spectra are sure that it is one, else
+        what the edges tell, unless that is no larger than the Gaussian, or small."""
+        cfg, gaussian = self.work.preset.auto, self.work.preset.gaussian_method
+        with self.work.timed("spectral"):
+            start, spread = self.judged
+        if spread < cfg.sure_spread:
+            self.choice = f"{gaussian}: a Gaussian explains the spectra (spread of log size {spread:.2f})"
+            return self.estimate(gaussian, "spectral")
+        try:
+            free = self.estimate("edges", "spectral")
+        except InputError as reason:
+            self.choice = f"{gaussian}: {reason}"
+            return self.estimate(gaussian, "spectral")
+        ratio, blur = start.trace / free.trace, free.trace / self.work.scale**2
+        pixels = sum(plane.size for plane in self.work.luminances)
+        if ratio >= cfg.least_size:
+            self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
+        elif blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
+            self.choice = f"{gaussian}: the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do"
+        else:
+            self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
+            return free
+        return self.estimate(gaussian, "spectral")
