@@ -112,9 +112,8 @@ def upscale(
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     work = Work([picture], scale, preset, seed, device, progress or silent)
     refines = bool(refine or (kernel is None and refine is None))
-    tile = (
-        0 if solver == "bicubic" else _tile(work, max_memory, refines)
-    )  # a limit that is too low shows before any work
+    # Here already, so that a limit that is too low shows before any work.
+    tile = 0 if solver == "bicubic" else _tile(work, max_memory, refines)
     kernels, solvers = KernelStage(work), SolverStage(work, tile)
     fallback = together = None
     method = kernel_method if kernel is None else kernel.method
