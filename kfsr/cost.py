@@ -98,7 +98,6 @@ def of_kernel(pixels: int, choice: Choice) -> Cost:
         steps = fusion.first_rounds + (fusion.steps - 1) * fusion.rounds
         window = min(high, fusion.windows * (fusion.window * choice.scale) ** 2)
         seconds += _training(fusion.patch) + steps * window * FUSION_PIXEL * (fusion.width / 16) ** 2
-        seconds += EDGES if fusion.start == "edges" else 0
     if _refines(method, choice):
         seconds += REFINE_PIXEL * min(high, preset.refine.window**2)
     return Cost(seconds, memory.peak(pixels, choice.scale, 0, _refines(method, choice)) / 2**20)

@@ -91,14 +91,13 @@ class EdgesSettings:
 
 @dataclass(frozen=True)
 class KernelFusionSettings:
-    """start: the kernel it begins with, "edges" or "flat". patch: its patch model, which must know more noise than the
-    others'. windows, window: how many squares of how many low-resolution pixels, a multiple of 16. support: the
-    kernel's, in low-resolution pixels. width, levels: of the U-Net. start_time: of 1000, where the way back begins;
-    steps: on that way; first_rounds, rounds: optimiser's steps at the first and at every other time. picture_rate,
-    kernel_rate: of Adam. centre_weight: of the kernel's centre of mass in the loss. rim: low-resolution pixels left out
-    along the border. cut: share of the peak under which it is haze."""
+    """patch: its patch model, which must know more noise than the others'. windows, window: how many squares of how
+    many low-resolution pixels, a multiple of 16. support: the kernel's, in low-resolution pixels. width, levels: of
+    the U-Net. start_time: of 1000, where the way back begins; steps: on that way; first_rounds, rounds: optimiser's
+    steps at the first and at every other time. picture_rate, kernel_rate: of Adam. centre_weight: of the kernel's
+    centre of mass in the loss. rim: low-resolution pixels left out along the border. cut: share of the peak under which
+    it is haze."""
 
-    start: str = "edges"
     patch: PatchSettings = field(default_factory=lambda: PatchSettings(width=32, steps=800, sigma_max=4.0))
     windows: int = 1
     window: int = 64
@@ -267,7 +266,6 @@ PRESETS: dict[str, Preset] = {
         unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
         kernelfusion=KernelFusionSettings(
-            start="flat",
             patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64, sigma_max=4.0),
             window=256,
             width=32,

@@ -7,7 +7,6 @@ by the kernel; picture (a U-Net's) and kernel (a SIREN's) are found together (He
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,12 +31,10 @@ SIDE_STEP = 16
 
 @dataclass(frozen=True)
 class Fusion:
-    """high_res: the U-Net's own picture of the windows (B, C, sH, sW) in [-1, 1]; kernel: what it was found with;
-    residual: root mean square of the re-degraded picture less the windows, grey levels."""
+    """high_res: the U-Net's own picture of the windows (B, C, sH, sW) in [-1, 1]; kernel: what it was found with."""
 
     high_res: Tensor
     kernel: Kernel
-    residual: float
 
 
 def estimate(
@@ -47,41 +44,32 @@ def estimate(
     settings: KernelFusionSettings,
     generator: torch.Generator,
     *,
-    start: Kernel | None = None,
     progress: Progress = silent,
 ) -> Fusion:
     """Kernel and picture of `windows` (B, C, h, w), [-1, 1], of one low-resolution picture, sides multiples of
     `SIDE_STEP`.
 
-    model: of the patches of the whole low-resolution picture, learned unturned. start: a kernel to begin with; None
-    begins with a flat one. Raises InputError when the windows are smaller than the rim that is left out,
-    NumericalError.
+    model: of the patches of the whole low-resolution picture, learned unturned. The kernel begins flat: from a Gaussian
+    it would not get away. Raises InputError when the windows are smaller than the rim that is left out, NumericalError.
     """
     check_scale(scale)
     cfg, device = settings, windows.device
     if min(windows.shape[-2:]) < 4 * cfg.rim:
         raise InputError(f"a picture under {4 * cfg.rim} px on a side is too small for kernelfusion")
     size = cfg.support * scale + (cfg.support * scale - scale) % 2
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
-        siren = SirenKernel(size).to(device)
-    if start is not None:
-        siren.fit(torch.from_numpy(start.resized(size).array.copy()).float().to(device))
-    begun = copy.deepcopy((unet.state_dict(), siren.state_dict()))
 
     def run(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        unet.load_state_dict(begun[0])
-        siren.load_state_dict(begun[1])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+            unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
+            siren = SirenKernel(size).to(device)
         found = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, dtype, progress)
         check_finite("kernelfusion", found)
         return found
 
     high_res, kernel = in_working_precision(device, run, generator)
-    rim = cfg.rim
-    difference = (degrade(high_res, kernel, scale) - windows)[..., rim:-rim, rim:-rim]
-    found = Kernel.from_array(_trimmed(kernel, cfg.cut).cpu().double().numpy(), scale, "kernelfusion")
-    return Fusion(high_res, found, float(difference.square().mean().sqrt()) * 127.5)
+    trimmed = _trimmed(kernel, cfg.cut).cpu().double().numpy()
+    return Fusion(high_res, Kernel.from_array(trimmed, scale, "kernelfusion"))
 
 
 def reverse_diffusion(

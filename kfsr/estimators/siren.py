@@ -41,13 +41,3 @@ class SirenKernel(nn.Module):
             h = torch.sin(OMEGA * layer(h))
         k = (1 + _LEAK) * torch.sigmoid(self.out(h)) - _LEAK
         return (k / k.sum()).reshape(self.size, self.size)
-
-    def fit(self, kernel: Tensor, steps: int = 300, rate: float = 1e-3) -> None:
-        """Start at `kernel` (K, K), sum 1, in place of a flat one: least squares, Adam."""
-        optimiser = torch.optim.Adam(self.parameters(), rate)
-        target = kernel.to(self.grid)
-        for _ in range(steps):
-            loss = ((self() - target) ** 2).sum() / (target**2).sum()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()

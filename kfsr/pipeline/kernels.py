@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
@@ -93,18 +92,13 @@ class KernelStage:
     def fused(self, whole: bool = False) -> kernelfusion.Fusion:
         """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
         cfg = self.work.preset.kernelfusion
-        start = None
-        if cfg.start == "edges":
-            with suppress(InputError):  # then a flat one
-                start = self.estimate("edges", "spectral")
         windows = self._whole_window() if whole else self._busy_windows(cfg.windows, cfg.window)
         with self.work.timed("patch model"):
             crops = CropSampler(self.work.tensors)
             model = train_patch_model(crops, cfg.patch, self.work.generator(7), progress=self.work.progress)
         with self.work.timed("kernelfusion"):
-            return kernelfusion.estimate(
-                windows, self.work.scale, model, cfg, self.work.generator(8), start=start, progress=self.work.progress
-            )
+            random, progress = self.work.generator(8), self.work.progress
+            return kernelfusion.estimate(windows, self.work.scale, model, cfg, random, progress=progress)
 
     def _busy_windows(self, count: int, side: int) -> Tensor:
         """(B, C, side, side) of all pictures, at least one each; a smaller side where a picture is smaller."""

@@ -59,15 +59,6 @@ def test_the_same_seed_gives_the_same_picture_and_kernel(camera):
     assert (a.kernel.method, a.kernel.scale, a.kernel.size) == ("kernelfusion", 2, 12)
 
 
-def test_it_begins_with_the_kernel_it_is_given(camera):
-    low, model = camera
-    start = corner(2)
-    begun = estimate(low[..., :48, :48], 2, model, SHORT, generator(5), start=start).kernel
-    flat = estimate(low[..., :48, :48], 2, model, SHORT, generator(5)).kernel
-    assert compare_kernels(begun, start).ncc > 0.95
-    assert compare_kernels(flat, start).ncc < 0.7
-
-
 def test_every_time_is_reported(camera):
     low, model = camera
     calls = []
