@@ -16,7 +16,7 @@ def test_the_joint_picture_comes_out_with_its_kernel(photos):
     done = kfsr_run(photos, "upscale", "gray.png", *FUSION, "--joint", "--save-kernel", "k.npz", "--json").ok()
     record = json.loads(done.stdout)
     assert (record["kernel"]["method"], record["solver"]) == ("kernelfusion", "joint")
-    assert record["residual"] < 12
+    assert record["residual"] < 20  # a flat gray one has over 50
     kernel = load_kernel(photos / "k.npz", 2)
     assert (kernel.method, kernel.size) == ("kernelfusion", 12)
     width, height = opened(photos / "gray.png").size
