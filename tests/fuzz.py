@@ -24,6 +24,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 SECONDS = 20
@@ -51,6 +52,7 @@ def sources() -> list[tuple[str, bytes]]:
         rgb_profile,
     )
 
+    from kfsr.image import Image, encode_image
     from kfsr.kernel import gaussian_kernel, kernel_bytes
 
     small = PIL.Image.fromarray(colour_picture())
@@ -94,6 +96,12 @@ def sources() -> list[tuple[str, bytes]]:
         "still.gif": file_bytes(palette, "GIF", transparency=3),
         "clip.gif": file_bytes(small, "GIF", **frames),
     }
+    sixteen = Image.from_array(np.dstack([deep, deep[..., 0]]))
+    files |= {"sixteen_alpha.png": encode_image(sixteen, "PNG"), "sixteen.tif": encode_image(sixteen, "TIFF")}
+    with suppress(ImportError):  # an extra
+        import pillow_heif
+
+        files["rgb.heic"] = _saved(lambda f, one: pillow_heif.from_pillow(one).save(f), small)
     kernel = gaussian_kernel(np.array([[3.0, 1.1], [1.1, 1.6]]), 2, 16)
     for suffix in KERNEL_SUFFIXES:
         files[f"own{suffix}"] = kernel_bytes(kernel, suffix)
