@@ -18,6 +18,7 @@ _SHARE = 9
 _MOST = 40_000
 _LARGEST_STEP = 30.0  # grey levels; larger ones are the picture's own
 _LEAST_EXCESS = 0.45
+_LEAST_LEAD = 0.6  # grey levels; of 208 clean photographs the largest lead of one place in both directions was .51
 
 
 def noise_level(low_res: Tensor) -> float:
@@ -43,20 +44,31 @@ def compression_level(low_res: Tensor) -> float:
 
     A step is what the edge between two pixels has beyond the slopes on both sides of it. How much higher steps are
     between the blocks than inside them goes with the errors: 2 + 1.4 * excess grey levels, measured on photographs at
-    qualities 60 to 92. The blocks are taken to start at the picture's corner, as they do in a file that was not cut.
+    qualities 60 to 92. The blocks start at the picture's corner; in a picture that was cut they start elsewhere, which
+    is believed where one place stands out from all others in both directions.
     """
     luminance = low_res[0].mean(0).double() * 127.5
-    excess = []
-    for plane in (luminance, luminance.T):
-        if plane.shape[1] < 3 * BLOCK:
-            return 0.0
-        edge = plane.diff(dim=1)
-        step = (edge[:, 1:-1] - (edge[:, :-2] + edge[:, 2:]) / 2).abs().clamp_max(_LARGEST_STEP).mean(0)
-        # Entry n is the edge before pixel n + 2.
-        at = torch.stack([step[(p - 2) % BLOCK :: BLOCK].mean() for p in range(BLOCK)])
-        excess.append(float(at[0] - at[1:].mean()))
-    mean = sum(excess) / 2
-    return (2 + 1.4 * mean) / 127.5 if min(excess) > _LEAST_EXCESS / 2 and mean > _LEAST_EXCESS else 0.0
+    if min(luminance.shape) < 3 * BLOCK:
+        return 0.0
+    both = [_steps(luminance), _steps(luminance.T)]
+    excess = [_excess(at, 0) for at in both]
+    found = min(excess) > _LEAST_EXCESS / 2 and sum(excess) / 2 > _LEAST_EXCESS
+    if not found:
+        excess = [_excess(at, int(at.argmax())) for at in both]
+        found = all(float(at.sort().values.diff()[-1]) > _LEAST_LEAD for at in both)
+    return (2 + 1.4 * sum(excess) / 2) / 127.5 if found else 0.0
+
+
+def _steps(plane: Tensor) -> Tensor:
+    """(8,): the mean step before the pixels of columns p, p + 8, ... of (h, w), for p = 0 to 7."""
+    edge = plane.diff(dim=1)
+    step = (edge[:, 1:-1] - (edge[:, :-2] + edge[:, 2:]) / 2).abs().clamp_max(_LARGEST_STEP).mean(0)
+    # Entry n is the edge before pixel n + 2.
+    return torch.stack([step[(p - 2) % BLOCK :: BLOCK].mean() for p in range(BLOCK)])
+
+
+def _excess(at: Tensor, place: int) -> float:
+    return float((at[place] * BLOCK - at.sum()) / (BLOCK - 1))
 
 
 def _level(plane: Tensor) -> float:

@@ -68,9 +68,12 @@ def test_compression_is_seen_and_measured(name):
         assert compression_level(file) == pytest.approx(errors, rel=0.6)
 
 
-def test_blocks_that_do_not_start_at_the_corner_are_not_seen():
-    file, _ = compressed(photo("coffee"), 60)
-    assert compression_level(file[..., 3:, 4:]) == 0
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "camera"])
+@pytest.mark.parametrize(("row", "col"), [(3, 4), (0, 7), (1, 0)])
+def test_in_a_picture_that_was_cut_blocks_are_seen_where_they_start(name, row, col):
+    file, errors = compressed(photo(name), 60)
+    assert compression_level(file[..., row:, col:]) == pytest.approx(errors, rel=0.6)
+    assert compression_level(photo(name)[..., row:, col:]) == 0
 
 
 def test_noise_is_no_compression():
