@@ -94,7 +94,7 @@ KernelMethodOption = Annotated[
         "--kernel-method",
         show_default="auto",
         help="How the kernel is found: spectral (a Gaussian, in a second), ikl (the same, refined), edges (any form), "
-        "auto (what suits the picture), bicubic (assume a clean resize).",
+        "kernelfusion (any form, in minutes), auto (what suits the picture), bicubic (assume a clean resize).",
     ),
 ]
 KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]

@@ -114,7 +114,10 @@ def upscale(
     place = options.use_torch(device, threads)
     method = str(kernel_method or options.KernelMethod.auto)
     pipeline.check_solver(str(solver), weights, uncertainty, place)
-    pipeline.check_joint(joint, method if kernel_file is None else "a kernel that is given", str(solver), refine)
+    if joint:
+        found = method if kernel_file is None and not kernel_from else None
+        unused = {"refine": refine, "weights": weights, "uncertainty": uncertainty, "max_memory": max_memory}
+        pipeline.check_joint(found, str(solver), **unused)
     if kernel_file is None:
         pipeline.check_kernel_method(method, str(kernel_init))
     elif kernel_init is not options.KernelInit.spectral:

@@ -88,14 +88,14 @@ def profile_for(icc_profile: bytes | None, channels: int) -> bytes | None:
     return None
 
 
-def resolution(dpi: object, sideways: bool) -> tuple[float, float] | None:
+def resolution(dpi: Any, sideways: bool) -> tuple[float, float] | None:
     """Pixels per inch (across, down) of the upright picture from what Pillow found; None for what makes no sense.
 
     sideways: whether turning it upright exchanges width and height. Rounded to tenths, so that 150 dpi, which PNG
     stores as 5906 pixels per metre, are 150 again.
     """
     try:
-        across, down = (round(float(value), 1) for value in dpi)  # type: ignore[attr-defined]
+        across, down = (round(float(value), 1) for value in dpi)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
     if not all(1 < value <= _LARGEST_DPI for value in (across, down)):  # 1 is how Pillow says "not known"

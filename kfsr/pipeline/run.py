@@ -108,18 +108,21 @@ def upscale(
     if scale == 1:
         raise UsageError("scale 1 would return the picture as it is; use 2, 3 or 4")
     check_solver(solver, weights, uncertainty, device)
-    if kernel is not None and kernel.scale != scale:
+    method = kernel_method if kernel is None else kernel.method
+    if kernel is None:
+        check_kernel_method(method, kernel_init)
+    elif kernel.scale != scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
+    if joint:
+        found = kernel_method if kernel is None else None
+        check_joint(found, solver, refine=refine, weights=weights, uncertainty=uncertainty, max_memory=max_memory)
     work = Work([picture], scale, preset, seed, device, progress or silent)
     refines = bool(refine or (kernel is None and refine is None))
     # Here already, so that a limit that is too low shows before any work.
     tile = 0 if solver == "bicubic" else _tile(work, max_memory, refines)
     kernels, solvers = KernelStage(work), SolverStage(work, tile)
     fallback = together = None
-    method = kernel_method if kernel is None else kernel.method
-    check_joint(joint, method if kernel is None else "a kernel that is given", solver, refine)
     if kernel is None:
-        check_kernel_method(method, kernel_init)
         try:
             if joint:
                 together = kernels.fused(whole=True)
@@ -203,15 +206,17 @@ def estimate_kernel(
     return SolverStage(work, _tile(work, None, True)).refined(kernel, refine)
 
 
-def check_joint(joint: bool, method: str, solver: str, refine: bool | None) -> None:
-    """Fail before any work: UsageError when the picture that kernelfusion finds with its kernel is asked for, but
-    another kernel or solver too."""
-    if not joint:
-        return
+def check_joint(method: str | None, solver: str, **unused: object) -> None:
+    """Fail before any work: UsageError when the picture that kernelfusion finds with its kernel is asked for, but also
+    another kernel method (None: a kernel that is given), another solver, or one of the options that are then `unused`.
+    """
     if method != "kernelfusion":
-        raise UsageError(f"only kernelfusion finds the picture with the kernel, not {method}; leave --joint out")
-    if solver != "unrolled" or refine:
-        raise UsageError("with --joint nothing is solved or refined; leave --solver and --refine out")
+        given = method or "a kernel that is given"
+        raise UsageError(f"only kernelfusion finds the picture with the kernel, not {given}; leave --joint out")
+    named = [name.replace("_", "-") for name, value in unused.items() if value is not None and value is not False]
+    named += ["solver"] if solver != "unrolled" else []
+    if named:
+        raise UsageError(f"with --joint nothing is solved or refined; leave --{' and --'.join(named)} out")
 
 
 def _tile(work: Work, limit: int | None, refines: bool) -> int:

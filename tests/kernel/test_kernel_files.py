@@ -135,13 +135,13 @@ def test_wrong_sum_is_mended_with_a_warning(suffix: str, factor: float, warned: 
 
 def npy(array: object, **options: bool) -> bytes:
     out = io.BytesIO()
-    np.save(out, np.asarray(array), **options)  # type: ignore[arg-type]
+    np.save(out, np.asarray(array), **options)
     return out.getvalue()
 
 
 def npz(**arrays: object) -> bytes:
     out = io.BytesIO()
-    np.savez(out, **{key: np.asarray(value) for key, value in arrays.items()})  # type: ignore[arg-type]
+    np.savez(out, **{key: np.asarray(value) for key, value in arrays.items()})
     return out.getvalue()
 
 

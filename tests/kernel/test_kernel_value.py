@@ -62,7 +62,7 @@ def test_read_only_and_its_own() -> None:
     with pytest.raises(ValueError, match="read-only"):
         kernel.array[0, 0] = 9
     with pytest.raises(AttributeError):
-        kernel.scale = 3  # type: ignore[misc]
+        kernel.scale = 3
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])

@@ -1,61 +1,18 @@
 """The whole path in Python: what goes in, what comes out, when it steps back, and what it refuses."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from skimage import data
+from pictures import photo, up
 
 import kfsr
 from kfsr import pipeline, settings
 from kfsr.cli import options
-from kfsr.degradation import degrade
-from kfsr.errors import InputError, UsageError
+from kfsr.errors import UsageError
 from kfsr.image import Image
-from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
-from kfsr.settings import (
-    AutoSettings,
-    IklSettings,
-    KernelFusionSettings,
-    PatchSettings,
-    Preset,
-    UnfoldingSettings,
-    ZssrSettings,
-)
-
-QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
-TINY = Preset(
-    ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1, batch=2, crop=20, width=4),
-    # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.
-    unfolding=UnfoldingSettings(prior=QUICK, iterations=2, sigma_start=0.01),
-    zssr=ZssrSettings(steps=2, batch=1, crop=40),
-    kernelfusion=KernelFusionSettings(patch=QUICK, width=4, levels=3, steps=2, first_rounds=2, rounds=1),
-)
-"""Every stage with next to no training: for what does not depend on skill."""
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    monkeypatch.setitem(settings.PRESETS, "tiny", TINY)
-
-
-def photo(height=67, width=83):
-    return data.chelsea()[60 : 60 + height, 170 : 170 + width]
-
-
-def low_resolution(kernel):
-    """The astronaut, shrunk by 2 with `kernel` and rounded to 8 bits."""
-    x = torch.from_numpy(data.astronaut() / 255.0).permute(2, 0, 1)[None]
-    y = degrade(x, torch.from_numpy(kernel.array.copy()), 2)[0].permute(1, 2, 0).numpy()
-    return np.rint(y.clip(0, 1) * 255).astype(np.uint8)
-
-
-def up(image, scale=2, **arguments):
-    return kfsr.upscale(image, scale, **{"preset": "tiny", "kernel_method": "spectral", **arguments})
-
+from kfsr.kernel import bicubic_kernel, gaussian_kernel
 
 ARRAYS = {
     "gray uint8": photo()[..., 1],
@@ -125,69 +82,11 @@ def test_the_seed_decides(solver):
     assert not np.array_equal(first.kernel.array, other.kernel.array)
 
 
-def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
-    for method in ("spectral", "ikl"):
-        kernel = kfsr.estimate_kernel(photo(), 2, method=method, preset="tiny", seed=5)
-        used = up(photo(), kernel_method=method, seed=5).kernel
-        assert kernel.method == method
-        assert np.array_equal(kernel.array, used.array)
-
-
 def test_a_given_kernel_is_nearly_certain_unless_the_user_says():
     kernel = gaussian_kernel(np.eye(2) * 2.0, 2)
     certain, same, doubted = (up(photo(), kernel=kernel, uncertainty=u).image.pixels for u in (None, 0.05, 1.0))
     assert np.array_equal(certain, same)
     assert not np.array_equal(certain, doubted)
-
-
-def test_auto_takes_the_presets_gaussian_where_the_spectra_are_sure():
-    kernel = gaussian_kernel(np.array([[4.0, 1.0], [1.0, 2.0]]), 2)
-    low = low_resolution(kernel)
-    fast = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
-    assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
-    assert fast.report.choice.startswith("spectral: a Gaussian explains")
-    assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
-
-
-def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monkeypatch):
-    shake = np.zeros((16, 16))
-    shake[2:14, 4:6] = shake[12:14, 4:12] = 1
-    truth = Kernel.from_array(shake, 2)
-    low = low_resolution(truth)
-    result = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
-    assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
-    assert result.report.choice.startswith("edges: ")
-    # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
-    wary = replace(settings.PRESETS["fast"], auto=AutoSettings(smallest_blur=100.0))
-    monkeypatch.setitem(settings.PRESETS, "wary", wary)
-    monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
-    assert kfsr.estimate_kernel(low, 2, preset="wary", refine=False).method == "spectral"
-    assert kfsr.estimate_kernel(low, 2, preset="sure", refine=False).method == "edges"
-
-
-def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
-    low = photo(50, 41)
-    alone = up(low, kernel_method="kernelfusion", solver="bicubic")
-    assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 12)
-    whole = up(low, kernel_method="kernelfusion", joint=True)
-    assert whole.image.pixels.shape == (100, 82, 3)
-    assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
-    part = up(low, kernel_method="kernelfusion", joint=True, window=(5, 7, 20, 30))
-    assert np.array_equal(part.image.pixels, whole.image.pixels[10:50, 14:74])
-
-
-def test_kernelfusion_steps_back_from_a_picture_without_a_window():
-    for joint in (False, True):
-        result = up(photo(14, 60), kernel_method="kernelfusion", joint=joint)
-        assert result.report.gate.verdict == "bicubic"
-        assert result.image.pixels.shape == (28, 120, 3)
-
-
-def test_a_given_kernel_is_used_as_it_is():
-    kernel = gaussian_kernel(np.array([[2.0, 0.4], [0.4, 1.0]]), 2)
-    result = up(photo(), kernel=kernel)
-    assert result.kernel is kernel
-    assert result.report.kernel_method == "gaussian"
 
 
 def test_a_window_is_the_same_part_of_the_whole():
@@ -229,11 +128,6 @@ def test_no_size_is_too_small_with_a_kernel_given(side, scale):
             assert np.isfinite(result.image.pixels).all()
 
 
-def test_a_kernel_alone_cannot_be_made_up():
-    with pytest.raises(InputError, match="too small"):
-        kfsr.estimate_kernel(photo(5, 3), preset="tiny")
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -242,7 +136,12 @@ def test_a_kernel_alone_cannot_be_made_up():
         ({"kernel": bicubic_kernel(3)}, "for scale 3"),
         ({"solver": "magic"}, "unrolled, unfolding, zssr, bicubic"),
         ({"joint": True}, "only kernelfusion finds the picture with the kernel, not spectral"),
-        ({"joint": True, "kernel_method": "kernelfusion", "solver": "zssr"}, "leave --solver"),
+        ({"joint": True, "kernel_method": "kernelfusion", "solver": "zssr"}, "leave --solver out"),
+        ({"joint": True, "kernel_method": "kernelfusion", "refine": True}, "leave --refine out"),
+        (
+            {"joint": True, "kernel_method": "kernelfusion", "uncertainty": 0.0, "max_memory": 10**9},
+            "leave --uncertainty and --max-memory out",
+        ),
         ({"joint": True, "kernel": bicubic_kernel(2)}, "not a kernel that is given"),
         ({"kernel_method": "magic"}, "auto, spectral, ikl, edges, kernelfusion, bicubic"),
         ({"kernel_init": "magic", "kernel_method": "ikl"}, "spectral, gaussian"),
@@ -314,40 +213,3 @@ def test_the_command_line_offers_what_there_is(monkeypatch):
     assert tuple(map(str, options.KernelMethod)) == pipeline.KERNEL_METHODS
     assert tuple(map(str, options.KernelInit)) == pipeline.KERNEL_INITS
     assert tuple(map(str, options.Solver)) == pipeline.SOLVERS
-
-
-def test_estimates_are_refined_unless_that_is_refused():
-    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
-    plain, refined, asked = (
-        kfsr.estimate_kernel(photograph, 2, method="spectral", refine=choice) for choice in (False, None, True)
-    )
-    assert np.array_equal(refined.array, asked.array)
-    assert not np.array_equal(refined.array, plain.array)
-    assert refined.method == "spectral"
-
-
-def test_a_given_kernel_is_refined_only_when_that_is_asked_for():
-    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
-    given = gaussian_kernel(np.eye(2) * 3, 2)
-    window = (0, 0, 8, 8)
-    kept, changed = (up(photograph, kernel=given, refine=choice, window=window) for choice in (None, True))
-    assert kept.kernel is given
-    assert "refine" not in kept.report.timings
-    assert not np.array_equal(changed.kernel.array, given.array)
-    assert changed.report.timings["refine"] > 0
-
-
-@pytest.mark.parametrize("method", ["spectral", "ikl", "edges"])
-def test_a_kernel_that_several_pictures_share(method):
-    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
-    parts = [photograph[:120, :130], photograph[100:, 90:, 1], photograph[60:200, :140]]
-    shared = kfsr.estimate_kernel(parts, 2, method=method, preset="tiny")
-    assert shared.method == method
-    single = kfsr.estimate_kernel(parts[0], 2, method=method, preset="tiny")
-    assert not np.array_equal(single.array, shared.array)
-    assert np.array_equal(single.array, kfsr.estimate_kernel(parts[:1], 2, method=method, preset="tiny").array)
-
-
-def test_no_picture_at_all():
-    with pytest.raises(UsageError, match="no picture"):
-        kfsr.estimate_kernel([], 2)

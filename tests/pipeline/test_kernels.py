@@ -1,0 +1,113 @@
+"""The kernel's way in Python: what finds it, what is refined, what several pictures share."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pictures import low_resolution, photo, up
+
+import kfsr
+from kfsr import settings
+from kfsr.errors import InputError, UsageError
+from kfsr.kernel import Kernel, gaussian_kernel
+from kfsr.settings import AutoSettings
+
+
+def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
+    for method in ("spectral", "ikl"):
+        kernel = kfsr.estimate_kernel(photo(), 2, method=method, preset="tiny", seed=5)
+        used = up(photo(), kernel_method=method, seed=5).kernel
+        assert kernel.method == method
+        assert np.array_equal(kernel.array, used.array)
+
+
+def test_auto_takes_the_presets_gaussian_where_the_spectra_are_sure():
+    kernel = gaussian_kernel(np.array([[4.0, 1.0], [1.0, 2.0]]), 2)
+    low = low_resolution(kernel)
+    fast = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
+    assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
+    assert fast.report.choice.startswith("spectral: a Gaussian explains")
+    assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
+
+
+def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monkeypatch):
+    shake = np.zeros((16, 16))
+    shake[2:14, 4:6] = shake[12:14, 4:12] = 1
+    truth = Kernel.from_array(shake, 2)
+    low = low_resolution(truth)
+    result = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
+    assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
+    assert result.report.choice.startswith("edges: ")
+    # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
+    wary = replace(settings.PRESETS["fast"], auto=AutoSettings(smallest_blur=100.0))
+    monkeypatch.setitem(settings.PRESETS, "wary", wary)
+    monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
+    assert kfsr.estimate_kernel(low, 2, preset="wary", refine=False).method == "spectral"
+    assert kfsr.estimate_kernel(low, 2, preset="sure", refine=False).method == "edges"
+
+
+def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
+    low = photo(50, 41)
+    alone = up(low, kernel_method="kernelfusion", solver="bicubic")
+    assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 12)
+    whole = up(low, kernel_method="kernelfusion", joint=True)
+    assert whole.image.pixels.shape == (100, 82, 3)
+    assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
+    part = up(low, kernel_method="kernelfusion", joint=True, window=(5, 7, 20, 30))
+    assert np.array_equal(part.image.pixels, whole.image.pixels[10:50, 14:74])
+
+
+def test_kernelfusion_steps_back_from_a_picture_without_a_window():
+    for joint in (False, True):
+        result = up(photo(14, 60), kernel_method="kernelfusion", joint=joint)
+        assert result.report.gate.verdict == "bicubic"
+        assert result.image.pixels.shape == (28, 120, 3)
+
+
+def test_a_given_kernel_is_used_as_it_is():
+    kernel = gaussian_kernel(np.array([[2.0, 0.4], [0.4, 1.0]]), 2)
+    result = up(photo(), kernel=kernel)
+    assert result.kernel is kernel
+    assert result.report.kernel_method == "gaussian"
+
+
+def test_a_kernel_alone_cannot_be_made_up():
+    with pytest.raises(InputError, match="too small"):
+        kfsr.estimate_kernel(photo(5, 3), preset="tiny")
+
+
+def test_estimates_are_refined_unless_that_is_refused():
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    plain, refined, asked = (
+        kfsr.estimate_kernel(photograph, 2, method="spectral", refine=choice) for choice in (False, None, True)
+    )
+    assert np.array_equal(refined.array, asked.array)
+    assert not np.array_equal(refined.array, plain.array)
+    assert refined.method == "spectral"
+
+
+def test_a_given_kernel_is_refined_only_when_that_is_asked_for():
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    given = gaussian_kernel(np.eye(2) * 3, 2)
+    window = (0, 0, 8, 8)
+    kept, changed = (up(photograph, kernel=given, refine=choice, window=window) for choice in (None, True))
+    assert kept.kernel is given
+    assert "refine" not in kept.report.timings
+    assert not np.array_equal(changed.kernel.array, given.array)
+    assert changed.report.timings["refine"] > 0
+
+
+@pytest.mark.parametrize("method", ["spectral", "ikl", "edges"])
+def test_a_kernel_that_several_pictures_share(method):
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
+    parts = [photograph[:120, :130], photograph[100:, 90:, 1], photograph[60:200, :140]]
+    shared = kfsr.estimate_kernel(parts, 2, method=method, preset="tiny")
+    assert shared.method == method
+    single = kfsr.estimate_kernel(parts[0], 2, method=method, preset="tiny")
+    assert not np.array_equal(single.array, shared.array)
+    assert np.array_equal(single.array, kfsr.estimate_kernel(parts[:1], 2, method=method, preset="tiny").array)
+
+
+def test_no_picture_at_all():
+    with pytest.raises(UsageError, match="no picture"):
+        kfsr.estimate_kernel([], 2)
