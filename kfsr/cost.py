@@ -46,6 +46,7 @@ class Choice:
     own_kernel: bool
     refine: bool | None
     solver: str
+    joint: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ class Cost:
 def of_picture(pixels: int, choice: Choice) -> Cost:
     """Of upscaling a picture of so many pixels in a process that runs already."""
     preset, high = preset_named(choice.preset), pixels * choice.scale**2
-    seconds = of_kernel(pixels, choice).seconds if choice.own_kernel else 0.0
-    if choice.solver == "unrolled":
-        seconds += GATE * choice.scale**2 + high * SOLVER_PIXEL["unrolled"] * preset.unrolled.turns
-    elif choice.solver == "bicubic":
+    kernel = of_kernel(pixels, choice) if choice.own_kernel else Cost(0.0, 0.0)
+    seconds = kernel.seconds
+    if choice.joint or choice.solver == "bicubic":
         seconds += high * SOLVER_PIXEL["bicubic"]
+    elif choice.solver == "unrolled":
+        seconds += GATE * choice.scale**2 + high * SOLVER_PIXEL["unrolled"] * preset.unrolled.turns
     else:
         seconds += _training(preset.unfolding.prior) + GATE * choice.scale**2
         if choice.solver == "unfolding":
@@ -79,9 +81,9 @@ def of_picture(pixels: int, choice: Choice) -> Cost:
         else:
             seconds += high * SOLVER_PIXEL["zssr"]
             seconds += preset.zssr.steps * ZSSR_STEP * preset.zssr.batch * preset.zssr.crop**2 / (4 * 96**2)
-    tile = 0 if choice.solver == "bicubic" else preset.tile // choice.scale
+    tile = 0 if choice.joint or choice.solver == "bicubic" else preset.tile // choice.scale
     refines = choice.own_kernel and _refines(_method(choice), choice)
-    return Cost(seconds, memory.peak(pixels, choice.scale, tile, refines) / 2**20)
+    return Cost(seconds, max(kernel.memory_mib, memory.peak(pixels, choice.scale, tile, refines) / 2**20))
 
 
 def of_kernel(pixels: int, choice: Choice) -> Cost:
@@ -89,6 +91,7 @@ def of_kernel(pixels: int, choice: Choice) -> Cost:
     and, with the presets where it takes that, IKL."""
     preset, high = preset_named(choice.preset), pixels * choice.scale**2
     method = _method(choice)
+    peak = memory.peak(pixels, choice.scale, 0, _refines(method, choice))
     seconds = {"bicubic": 0.0, "edges": EDGES}.get(method, SPECTRAL)
     if method == "ikl":
         steps = preset.ikl.iterations + preset.ikl.warm_up
@@ -96,11 +99,12 @@ def of_kernel(pixels: int, choice: Choice) -> Cost:
     if method == "kernelfusion":
         fusion = preset.kernelfusion
         steps = fusion.first_rounds + (fusion.steps - 1) * fusion.rounds
-        window = min(high, fusion.windows * (fusion.window * choice.scale) ** 2)
-        seconds += _training(fusion.patch) + steps * window * FUSION_PIXEL * (fusion.width / 16) ** 2
+        worked_on = fusion.high_pixels(pixels, choice.scale, choice.joint)
+        peak = max(peak, memory.fusion_peak(worked_on, fusion))
+        seconds += _training(fusion.patch) + steps * worked_on * FUSION_PIXEL * (fusion.width / 16) ** 2
     if _refines(method, choice):
         seconds += REFINE_PIXEL * min(high, preset.refine.window**2)
-    return Cost(seconds, memory.peak(pixels, choice.scale, 0, _refines(method, choice)) / 2**20)
+    return Cost(seconds, peak / 2**20)
 
 
 def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int) -> Cost:

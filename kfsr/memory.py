@@ -3,7 +3,8 @@
 The peak is the larger of two: the solver at work on a tile, or the finished picture being rounded and encoded. The
 numbers are peak resident sizes of a process on Linux with torch 2.13 for the CPU, rounded up: those of a picture were
 measured with `tests/memory.py` on 1 to 24 megapixels, that of a tile with the bundled network on tiles of 128 to 480
-pixels a side. A GPU is taken to need the same.
+pixels a side, that of KernelFusion on wholes of 64 to 288 pixels a side at x2, and 96 at x4. A GPU is taken to need
+the same.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import re
 
 from kfsr.errors import UsageError
+from kfsr.settings import KernelFusionSettings
 from kfsr.solvers.tiles import BLOCK, HALO, SMALLEST
 
 MARGIN = 8
@@ -31,6 +33,9 @@ PER_ENCODED_PIXEL = 46
 
 PER_TILE_PIXEL = 420
 """Bytes: the solver at work, for each high-resolution pixel of a tile with its surroundings."""
+
+PER_FUSED_CHANNEL = (160, 40)
+"""Bytes: KernelFusion at work, for each high-resolution pixel and channel of its U-Net and of its patch model."""
 
 _AROUND = 2 * (HALO + MARGIN)
 
@@ -62,6 +67,23 @@ def largest_tile(limit: int, pixels: int, scale: int, refines: bool = True) -> i
         )
     side = math.isqrt((limit - _held(pixels, scale)) // PER_TILE_PIXEL) // scale - _AROUND
     return max(SMALLEST, side // BLOCK * BLOCK)
+
+
+def fusion_peak(high_pixels: int, settings: KernelFusionSettings) -> int:
+    """Bytes that KernelFusion takes for so many high-resolution pixels of its windows, all at once."""
+    picture, patches = PER_FUSED_CHANNEL
+    return FIXED + high_pixels * (picture * settings.width + patches * settings.patch.width)
+
+
+def check_fusion(limit: int, high_pixels: int, settings: KernelFusionSettings) -> None:
+    """UsageError, saying how much it takes, when `fusion_peak` is beyond `limit` bytes."""
+    needed = fusion_peak(high_pixels, settings)
+    if limit < needed:
+        raise UsageError(
+            f"{in_words(limit)} of memory are too little for kernelfusion, which works on "
+            f"{high_pixels / 1e6:.2g} megapixels of the result at once and takes {in_words(needed)}; "
+            "allow more or use another kernel method"
+        )
 
 
 def _held(pixels: int, scale: int) -> int:

@@ -114,6 +114,11 @@ class KernelFusionSettings:
     rim: int = 6
     cut: float = 0.1
 
+    def high_pixels(self, pixels: int, scale: int, whole: bool) -> int:
+        """How many high-resolution pixels of a picture of `pixels` low-resolution ones are worked on at once: the
+        windows, or the `whole`."""
+        return scale**2 * (pixels if whole else min(pixels, self.windows * self.window**2))
+
 
 @dataclass(frozen=True)
 class RefineSettings:

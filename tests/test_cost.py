@@ -37,6 +37,14 @@ def test_more_work_takes_longer():
     assert given.seconds < cost.of_picture(300**2, CHOICE).seconds
 
 
+def test_the_joint_picture_takes_more_of_both_the_larger_it_is():
+    fused = replace(CHOICE, method="kernelfusion")
+    for side, times in ((48, 1), (480, 50)):
+        windows, whole = (cost.of_picture(side**2, replace(fused, joint=joint)) for joint in (False, True))
+        assert whole.seconds > 0.9 * times * (windows.seconds - 20)
+    assert whole.memory_mib > 3000 > windows.memory_mib
+
+
 def test_processes_share_time_and_add_memory():
     each = [cost.of_picture(300**2, CHOICE)] * 8
     one, four = cost.of_run(each, [], 1), cost.of_run(each, [], 4)

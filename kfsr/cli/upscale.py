@@ -57,7 +57,11 @@ def upscale(
     kernel_init: options.KernelInitOption = options.KernelInit.spectral,
     refine: options.RefineOption = None,
     joint: Annotated[
-        bool, typer.Option("--joint", help="With kernelfusion: the picture it finds with the kernel, nothing solved.")
+        bool,
+        typer.Option(
+            "--joint",
+            help="With kernelfusion: the picture it finds with the kernel, nothing solved; for small pictures.",
+        ),
     ] = False,
     solver: Annotated[
         options.Solver, typer.Option("--solver", help="How the picture is made once the kernel is known.")
@@ -116,8 +120,7 @@ def upscale(
     pipeline.check_solver(str(solver), weights, uncertainty, place)
     if joint:
         found = method if kernel_file is None and not kernel_from else None
-        unused = {"refine": refine, "weights": weights, "uncertainty": uncertainty, "max_memory": max_memory}
-        pipeline.check_joint(found, str(solver), **unused)
+        pipeline.check_joint(found, str(solver), refine=refine, weights=weights, uncertainty=uncertainty)
     if kernel_file is None:
         pipeline.check_kernel_method(method, str(kernel_init))
     elif kernel_init is not options.KernelInit.spectral:
@@ -154,7 +157,7 @@ def upscale(
             from kfsr.cost import Choice
 
             found = None if kernel_file or kernel_pictures else method
-            choice = Choice(scale, str(preset), method, found is not None, refine, str(solver))
+            choice = Choice(scale, str(preset), method, found is not None, refine, str(solver), joint)
             return plan.report(plan.Plan(jobs, task, kernel_pictures, choice, workers), as_json, console)
         if kernel_pictures and len(task.finished) < len(jobs):
             wanted = {name: choices[name] for name in ("scale", "refine", "preset", "seed")}

@@ -17,7 +17,7 @@ from kfsr.errors import InputError, UsageError
 from kfsr.gate import BICUBIC, TRUSTED, Verdict
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale
-from kfsr.memory import largest_tile
+from kfsr.memory import check_fusion, largest_tile
 from kfsr.pipeline.kernels import ESTIMATORS, KernelStage, check_kernel_method
 from kfsr.pipeline.solving import SolverStage, check_solver, gate_settings
 from kfsr.pipeline.work import Work, kernel_tensor
@@ -115,11 +115,14 @@ def upscale(
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {scale}")
     if joint:
         found = kernel_method if kernel is None else None
-        check_joint(found, solver, refine=refine, weights=weights, uncertainty=uncertainty, max_memory=max_memory)
+        check_joint(found, solver, refine=refine, weights=weights, uncertainty=uncertainty)
     work = Work([picture], scale, preset, seed, device, progress or silent)
     refines = bool(refine or (kernel is None and refine is None))
     # Here already, so that a limit that is too low shows before any work.
-    tile = 0 if solver == "bicubic" else _tile(work, max_memory, refines)
+    tile = 0 if joint or solver == "bicubic" else _tile(work, max_memory, refines)
+    if kernel is None and method == "kernelfusion" and max_memory is not None:
+        fusion = work.preset.kernelfusion
+        check_fusion(max_memory, fusion.high_pixels(picture.height * picture.width, scale, joint), fusion)
     kernels, solvers = KernelStage(work), SolverStage(work, tile)
     fallback = together = None
     if kernel is None:

@@ -139,10 +139,15 @@ def test_no_size_is_too_small_with_a_kernel_given(side, scale):
         ({"joint": True, "kernel_method": "kernelfusion", "solver": "zssr"}, "leave --solver out"),
         ({"joint": True, "kernel_method": "kernelfusion", "refine": True}, "leave --refine out"),
         (
-            {"joint": True, "kernel_method": "kernelfusion", "uncertainty": 0.0, "max_memory": 10**9},
-            "leave --uncertainty and --max-memory out",
+            {"joint": True, "kernel_method": "kernelfusion", "uncertainty": 0.0, "refine": True},
+            "leave --refine and --uncertainty out",
         ),
         ({"joint": True, "kernel": bicubic_kernel(2)}, "not a kernel that is given"),
+        (
+            {"joint": True, "kernel_method": "kernelfusion", "max_memory": 2**20},
+            "too little for kernelfusion, .* takes 4",
+        ),
+        ({"kernel_method": "kernelfusion", "max_memory": 2**20, "solver": "bicubic"}, "too little for kernelfusion"),
         ({"kernel_method": "magic"}, "auto, spectral, ikl, edges, kernelfusion, bicubic"),
         ({"kernel_init": "magic", "kernel_method": "ikl"}, "spectral, gaussian"),
         ({"kernel_init": "gaussian", "kernel_method": "spectral"}, "use the kernel method ikl"),
