@@ -18,7 +18,7 @@ LAYERS = (
     {"settings", "inputs", "manifest"},
     {"image"},
     {"kernel", "metrics", "niqe"},
-    {"degradation", "least_squares", "noise", "numerics", "spectrum"},
+    {"checkpoint", "degradation", "least_squares", "noise", "numerics", "spectrum"},
     {"patch"},
     {"estimators", "solvers"},
     {"gate", "memory", "weights"},

@@ -160,11 +160,15 @@ class _Task:
         pictures = [
             output.read_picture(source.path, self.max_pixels) for source in self.together or [Source(job.source)]
         ]
-        found: Kernel = pipeline.estimate_kernel(pictures, progress=console.progress, **self.arguments)
+        state = None if self.nowhere else output.checkpoint_of(job.target)
+        found: Kernel = pipeline.estimate_kernel(
+            pictures, checkpoint=state, progress=console.progress, **self.arguments
+        )
         if self.to_stdout:
             output.write_data(kernel_bytes(found, ".npy"))
         elif job.target is not None and not self.nowhere:
             save_kernel(found, job.target)
+        output.remove(state)
         if self.plot is not None:
             from kfsr.image import Image, write_image
 

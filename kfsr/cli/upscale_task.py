@@ -59,7 +59,10 @@ class UpscaleTask:
         source = manifest.digest_of_file(job.source) if self.listed and job.source is not None else None
         if self.strip:
             picture = picture.stripped()
-        result = pipeline.upscale(picture, kernel=self.kernel, progress=console.progress, **self.arguments)
+        state = output.checkpoint_of(job.target)
+        result = pipeline.upscale(
+            picture, kernel=self.kernel, checkpoint=state, progress=console.progress, **self.arguments
+        )
         if job in self.kernel_paths:
             save_kernel(result.kernel, self.kernel_paths[job])
         if job.target is None:
@@ -67,6 +70,7 @@ class UpscaleTask:
         else:
             announce = None if source is None else partial(self._record, job.target, source)
             write_image(result.image, job.target, self.quality, announce)
+        output.remove(state)
         return Done(result.image.size, result.report.as_dict())
 
     def is_finished(self, job: Job) -> bool:
@@ -99,9 +103,10 @@ def tell(outcome: Outcome[Done | None], console: Console) -> None:
     if gate["verdict"] != TRUSTED:
         console.warning(f"{outcome.job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = outcome.value.size
+    resumed = ", went on from where it was stopped" if outcome.value.report["resumed"] else ""
     console.note(
         f"{outcome.job.source_name} -> {outcome.job.target_name}: {width}x{height}, "
-        f"kernel {outcome.value.report['kernel']['method']}, {outcome.seconds:.1f} s"
+        f"kernel {outcome.value.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
     )
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from scipy.signal import fftconvolve
 from torch import Tensor, nn
 
+from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
 from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel
@@ -70,6 +71,7 @@ def estimate(
     generator: torch.Generator,
     *,
     progress: Progress = silent,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Kernel:
     """Refine `start` by matching the patches of the twice-downscaled picture to the picture's own.
 
@@ -87,7 +89,7 @@ def estimate(
     """
 
     def match(dtype: torch.dtype) -> Kernel:
-        return _matched(crops, start, model, settings, generator, dtype, progress)
+        return _matched(crops, start, model, settings, generator, dtype, progress, checkpoint)
 
     return in_working_precision(crops.device, match, generator)
 
@@ -100,6 +102,7 @@ def _matched(
     generator: torch.Generator,
     dtype: torch.dtype,
     progress: Progress,
+    checkpoint: Checkpoint,
 ) -> Kernel:
     scale, device = start.scale, crops.device
     covariance = start.covariance * own_blur_factor(scale)
@@ -116,9 +119,16 @@ def _matched(
     rate = cfg.kernel_rate / scale**2
     optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
     inner = (..., slice(margin, side - margin), slice(margin, side - margin))
-    iterates: list[Tensor] = []
     total = cfg.warm_up + cfg.iterations
-    for step in range(total):
+    parts: dict[str, Stateful] = {
+        "net": net,
+        "optimiser": optimiser,
+        **auxiliary.parts("auxiliary"),
+        **real.parts("real"),
+    }
+    kept = checkpoint.stage(f"ikl, {dtype}", total, parts, generator)
+    iterates = list(kept.values.get("iterates", ()))
+    for step in range(kept.first, total):
         k = net()
         x = crops.draw(cfg.batch, scale * side + start.size - scale, generator)
         twice = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[:, :, 0]
@@ -129,6 +139,7 @@ def _matched(
         real.learn(crops.draw(cfg.batch, side, generator), sigma, generator)
         progress("ikl", step + 1, total)
         if step < cfg.warm_up:
+            kept.done(step + 1)
             continue
         # (ii) one step of the kernel
         direction = _weight(sigma) * (guess - real.denoise(z, sigma))
@@ -141,6 +152,7 @@ def _matched(
         optimiser.step()
         if fraction >= 0.5:
             iterates.append(net().detach())
+        kept.done(step + 1, lambda: {"iterates": torch.stack(iterates)} if iterates else {})
     refined = torch.stack(iterates).mean(0).cpu().double()
     check_finite("ikl estimate", refined)
     return _finished(refined.numpy(), first, start, cfg)
@@ -153,6 +165,10 @@ class _Learner:
         self.dtype = dtype
         self.network = copy.deepcopy(model.network).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), rate, betas=(0.9, 0.99))
+
+    def parts(self, name: str) -> dict[str, Stateful]:
+        """What changes in it."""
+        return {f"{name} network": self.network, f"{name} optimiser": self.optimiser}
 
     def learn(self, clean: Tensor, sigma: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One denoising step on `clean` (B, C, side, side); returns the noisy crops and what was made of them."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
 from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError
 from kfsr.estimators.siren import SirenKernel
@@ -45,6 +47,7 @@ def estimate(
     generator: torch.Generator,
     *,
     progress: Progress = silent,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Fusion:
     """Kernel and picture of `windows` (B, C, h, w), [-1, 1], of one low-resolution picture, sides multiples of
     `SIDE_STEP`.
@@ -63,7 +66,7 @@ def estimate(
             torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
             unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
             siren = SirenKernel(size).to(device)
-        found = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, dtype, progress)
+        found = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, dtype, progress, checkpoint)
         check_finite("kernelfusion", found)
         return found
 
@@ -82,6 +85,7 @@ def reverse_diffusion(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
     progress: Progress = silent,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> tuple[Tensor, Tensor]:
     """KernelFusion's algorithm 1: picture (B, C, sH, sW) and kernel (K, K) of `low_res` (B, C, H, W).
 
@@ -95,7 +99,11 @@ def reverse_diffusion(
     x_0 = bicubic_upscale(low_res, scale)
     x_t = math.sqrt(times[0]) * x_0 + math.sqrt(1 - times[0]) * _noise_like(x_0, generator)
     kernel = siren().detach()
-    for step, (alpha_bar, before) in enumerate(pairwise(times)):
+    parts: dict[str, Stateful] = {"unet": unet, "siren": siren, "optimiser": optimiser}
+    kept = checkpoint.stage(f"kernelfusion, {dtype}", cfg.steps, parts, generator)
+    if kept.first:
+        x_0, x_t, kernel = (kept.values[name].to(x_0.device) for name in ("x_0", "x_t", "kernel"))
+    for step, (alpha_bar, before) in list(enumerate(pairwise(times)))[kept.first :]:
         noise = _noise_like(x_0, generator)
         rounds = cfg.first_rounds if step == 0 else cfg.rounds
         for turn in range(rounds):
@@ -115,9 +123,10 @@ def reverse_diffusion(
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-        x_t, x_0 = x_before.detach(), x_new.detach()
+        x_t, x_0, kernel = x_before.detach(), x_new.detach(), kernel.detach()
+        kept.done(step + 1, partial(dict, x_0=x_0, x_t=x_t, kernel=kernel))
         progress("kernelfusion", step + 1, cfg.steps)
-    return x_0, kernel.detach()
+    return x_0, kernel
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
 from kfsr.errors import InputError
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.patch.crops import CropSampler
@@ -22,6 +23,7 @@ def train_patch_model(
     *,
     progress: Progress = silent,
     stage: str = "patch model",
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> PatchModel:
     """Denoiser of the patches that `crops` draws, (C, H, W) in [-1, 1] on one device.
 
@@ -32,7 +34,7 @@ def train_patch_model(
     """
 
     def train(dtype: torch.dtype) -> PatchModel:
-        return _trained(crops, settings, generator, dtype, progress, stage)
+        return _trained(crops, settings, generator, dtype, progress, stage, checkpoint)
 
     return in_working_precision(crops.device, train, generator)
 
@@ -44,6 +46,7 @@ def _trained(
     dtype: torch.dtype,
     progress: Progress,
     stage: str,
+    checkpoint: Checkpoint,
 ) -> PatchModel:
     device = crops.device
     crop = min(cfg.crop, crops.largest)
@@ -54,7 +57,9 @@ def _trained(
     optimiser = torch.optim.Adam(network.parameters(), cfg.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg.rate, total_steps=cfg.steps, pct_start=0.1)
     log_range = math.log(cfg.sigma_max / cfg.sigma_min)
-    for step in range(cfg.steps):
+    parts: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    kept = checkpoint.stage(f"{stage}, {dtype}", cfg.steps, parts, generator)
+    for step in range(kept.first, cfg.steps):
         clean = crops.draw(cfg.batch, crop, generator)
         sigma = cfg.sigma_min * torch.exp(torch.rand(cfg.batch, generator=generator) * log_range)
         noise = torch.randn(clean.shape, generator=generator).to(device)
@@ -69,6 +74,7 @@ def _trained(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
+        kept.done(step + 1)
         progress(stage, step + 1, cfg.steps)
     check_finite(f"training of the {stage}", network.parameters())
     return PatchModel(network, cfg.sigma_min, cfg.sigma_max)

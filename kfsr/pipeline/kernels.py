@@ -85,9 +85,23 @@ class KernelStage:
         settings = self.work.preset.ikl
         crops = CropSampler(self.work.tensors, focus=True)
         with self.work.timed("patch model"):
-            model = train_patch_model(crops, settings.patch, self.work.generator(1), progress=self.work.progress)
+            model = train_patch_model(
+                crops,
+                settings.patch,
+                self.work.generator(1),
+                progress=self.work.progress,
+                checkpoint=self.work.checkpoint,
+            )
         with self.work.timed("ikl"):
-            return ikl.estimate(crops, start, model, settings, self.work.generator(2), progress=self.work.progress)
+            return ikl.estimate(
+                crops,
+                start,
+                model,
+                settings,
+                self.work.generator(2),
+                progress=self.work.progress,
+                checkpoint=self.work.checkpoint,
+            )
 
     def fused(self, whole: bool = False) -> kernelfusion.Fusion:
         """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
@@ -95,10 +109,20 @@ class KernelStage:
         windows = self._whole_window() if whole else self._busy_windows(cfg.windows, cfg.window)
         with self.work.timed("patch model"):
             crops = CropSampler(self.work.tensors)
-            model = train_patch_model(crops, cfg.patch, self.work.generator(7), progress=self.work.progress)
+            model = train_patch_model(
+                crops, cfg.patch, self.work.generator(7), progress=self.work.progress, checkpoint=self.work.checkpoint
+            )
         with self.work.timed("kernelfusion"):
-            random, progress = self.work.generator(8), self.work.progress
-            return kernelfusion.estimate(windows, self.work.scale, model, cfg, random, progress=progress)
+            random = self.work.generator(8)
+            return kernelfusion.estimate(
+                windows,
+                self.work.scale,
+                model,
+                cfg,
+                random,
+                progress=self.work.progress,
+                checkpoint=self.work.checkpoint,
+            )
 
     def _busy_windows(self, count: int, side: int) -> Tensor:
         """(B, C, side, side) of all pictures, at least one each; a smaller side where a picture is smaller."""

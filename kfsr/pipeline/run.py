@@ -34,15 +34,17 @@ Window = tuple[int, int, int, int]
 class Report:
     """What was done to one picture and what was measured on the way.
 
-    choice: why the method `auto` took the kernel's, empty for another method. residual: root mean square of
-    (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels from the border on. sigma: noise
-    level the solver was given, in grey levels. timings: seconds by stage.
+    resumed: whether a stage went on from a checkpoint; the timings are then of the rest. choice: why the method `auto`
+    took the kernel's, empty for another method. residual: root mean square of (re-degraded result - low-resolution
+    picture), in grey levels of 255, 4 pixels from the border on. sigma: noise level the solver was given, in grey
+    levels. timings: seconds by stage.
     """
 
     scale: int
     preset: str
     seed: int
     device: str
+    resumed: bool
     kernel_method: str
     choice: str
     solver: str
@@ -83,6 +85,7 @@ def upscale(
     device: str = "cpu",
     window: Window | None = None,
     max_memory: int | None = None,
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Upscale one picture by `scale` (2, 3 or 4) with a kernel learned from it, or with the `kernel` given.
@@ -96,8 +99,9 @@ def upscale(
     or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
     this part; everything is still learned from the whole picture. max_memory: bytes that the tiles are made smaller for
     (`kfsr.memory`); on a GPU its own. Where a GPU's memory is too little all the same the tiles are halved, and in the
-    end the CPU solves. progress: called as progress(stage, step, total). The same seed on the same CPU gives the same
-    picture.
+    end the CPU solves. checkpoint: a file for the state of the long stages, written every two minutes: the same call
+    goes on from there when it was stopped; the file is left for the caller to remove. progress: called as
+    progress(stage, step, total). The same seed on the same CPU gives the same picture, stopped in between or not.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
     UsageError for a wrong argument and for a `max_memory` that no tile fits, NumericalError when a stage gives NaN or
@@ -116,7 +120,8 @@ def upscale(
     if joint:
         found = kernel_method if kernel is None else None
         check_joint(found, solver, refine=refine, weights=weights, uncertainty=uncertainty)
-    work = Work([picture], scale, preset, seed, device, progress or silent)
+    about = (method, kernel_init, joint, solver)
+    work = Work([picture], scale, preset, seed, device, progress or silent, checkpoint, about)
     refines = bool(refine or (kernel is None and refine is None))
     # Here already, so that a limit that is too low shows before any work.
     tile = 0 if joint or solver == "bicubic" else _tile(work, max_memory, refines)
@@ -160,6 +165,7 @@ def upscale(
         preset=preset,
         seed=seed,
         device=str(work.device),
+        resumed=work.checkpoint.found,
         kernel_method=method,
         choice=kernels.choice,
         solver="joint" if joint else solver,
@@ -189,6 +195,7 @@ def estimate_kernel(
     preset: str = "balanced",
     seed: int = 0,
     device: str = "cpu",
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Kernel:
     """The downscaling kernel of one picture, from that picture alone; arguments as in `upscale`.
@@ -204,7 +211,7 @@ def estimate_kernel(
         pictures = [_as_gray(one) for one in pictures]
     check_scale(scale)
     check_kernel_method(method, init)
-    work = Work(pictures, scale, preset, seed, device, progress or silent)
+    work = Work(pictures, scale, preset, seed, device, progress or silent, checkpoint, (method, init))
     kernel = KernelStage(work).estimate(method, init)
     return SolverStage(work, _tile(work, None, True)).refined(kernel, refine)
 

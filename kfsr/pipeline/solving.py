@@ -111,7 +111,12 @@ class SolverStage:
         fathers = CropSampler([_shrunk(self.work.low_res, f) for f in settings.father_factors], turn=True)
         with self.work.timed("prior"):
             prior = train_patch_model(
-                fathers, settings.prior, self.work.generator(3), progress=self.work.progress, stage="prior"
+                fathers,
+                settings.prior,
+                self.work.generator(3),
+                stage="prior",
+                progress=self.work.progress,
+                checkpoint=self.work.checkpoint,
             )
 
         def unfold(low_res: Tensor, k: Tensor, sigma: float, _: float, progress: Progress = silent) -> Tensor:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import kfsr
+from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint
 from kfsr.errors import UsageError
 from kfsr.image import Image, luma
 from kfsr.kernel import Kernel
@@ -20,10 +24,19 @@ from kfsr.settings import preset_named
 
 
 class Work:
-    """One picture on its way through the stages, or several that a kernel is learned from together."""
+    """One picture on its way through the stages, or several that a kernel is learned from together. checkpoint: where
+    the state of its long stages is kept, if anywhere. about: what else decides how they go."""
 
     def __init__(
-        self, pictures: Sequence[Image], scale: int, preset: str, seed: int, device: str, progress: Progress
+        self,
+        pictures: Sequence[Image],
+        scale: int,
+        preset: str,
+        seed: int,
+        device: str,
+        progress: Progress,
+        checkpoint: Path | None = None,
+        about: Sequence[object] = (),
     ) -> None:
         self.pictures, self.picture = pictures, pictures[0]
         self.scale, self.seed, self.progress = scale, seed, progress
@@ -33,6 +46,16 @@ class Work:
         self.low_res = self.tensors[0]
         self.noise = math.sqrt(noise_variance(self.low_res))
         self.timings: dict[str, float] = {}
+        self.checkpoint = NO_CHECKPOINT if checkpoint is None else Checkpoint(checkpoint, self._key(about))
+
+    def _key(self, about: Sequence[object]) -> str:
+        """Digest of all that the stages' states depend on: pictures, settings, versions."""
+        given = (kfsr.__version__, torch.__version__, self.scale, self.preset, self.seed, str(self.device), *about)
+        digest = hashlib.sha256(repr(given).encode())
+        for one in self.tensors:
+            digest.update(repr(one.shape).encode())
+            digest.update(one.cpu().contiguous().numpy())
+        return digest.hexdigest()
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -1,0 +1,121 @@
+"""KernelFusion without one of its parts at a time, on pictures whose kernel is known.
+
+    python tests/ablation.py LEVIN --scale 4 --names im_24 im_13 -o results.ndjson
+
+LEVIN: a folder as `kfsr bench` reads it. A line of JSON per picture and variant goes to the output, with the NCC of the
+kernel, also within 2 px.
+All variants of a picture share its patch model, its window and the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from kfsr.bench import find_cases
+from kfsr.estimators import kernelfusion
+from kfsr.estimators.siren import SirenKernel
+from kfsr.estimators.unet import UNet
+from kfsr.estimators.windows import busiest_windows
+from kfsr.image import read_image
+from kfsr.kernel import compare_kernels, load_kernel
+from kfsr.patch.crops import CropSampler
+from kfsr.patch.training import train_patch_model
+from kfsr.pipeline.work import Work
+from kfsr.progress import silent
+
+DIRECT_RATE = 2e-2
+"""Of Adam for logits, which have to move by about 5; a SIREN's weights hardly move."""
+
+
+class NoPatchModel:
+    """Leaves the picture one step back in time as it is, noise and all."""
+
+    def differentiable(self, x: Tensor, _sigma: float) -> Tensor:
+        return x
+
+
+class OneCall(UNet):
+    """The U-Net for x_0 only; what the patch model makes of the step back is not refined again."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) if self.calls % 2 else x
+
+
+class DirectKernel(nn.Module):
+    """A softmax of one number per weight in place of the SIREN; flat at first."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(size, size))
+
+    def forward(self) -> Tensor:
+        return self.logits.flatten().softmax(0).reshape(self.logits.shape)
+
+
+VARIANTS = ("full", "no patch model", "one U-Net call", "direct kernel")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scale", type=int, default=4)
+    parser.add_argument("--names", nargs="*", default=[])
+    parser.add_argument("--variants", nargs="*", default=VARIANTS, choices=VARIANTS)
+    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="other settings of the preset's")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    args = parser.parse_args()
+    changed = {name: int(value) for name, value in (one.split("=") for one in args.set)}
+    for case in find_cases(args.folder, args.scale, args.names):
+        if case.kernel is None:
+            continue
+        truth = load_kernel(case.kernel, args.scale)
+        work = Work([read_image(case.low_res)], args.scale, args.preset, args.seed, "cpu", silent)
+        cfg = replace(work.preset.kernelfusion, **changed)
+        places = busiest_windows(work.luminances[0], cfg.window, cfg.windows)
+        windows = torch.cat([work.low_res[(..., *place)] for place in places])
+        model = train_patch_model(CropSampler(work.tensors), cfg.patch, work.generator(7))
+        for variant in args.variants:
+            direct = variant == "direct kernel"
+            clock = time.perf_counter()
+            with (
+                patch.object(kernelfusion, "UNet", OneCall if variant == "one U-Net call" else UNet),
+                patch.object(kernelfusion, "SirenKernel", DirectKernel if direct else SirenKernel),
+            ):
+                kernel = kernelfusion.estimate(
+                    windows,
+                    args.scale,
+                    NoPatchModel() if variant == "no patch model" else model,
+                    replace(cfg, kernel_rate=DIRECT_RATE) if direct else cfg,
+                    work.generator(8),
+                ).kernel
+            score = compare_kernels(kernel, truth)
+            line = json.dumps(
+                {
+                    "name": case.name,
+                    "variant": variant,
+                    "seed": args.seed,
+                    "settings": changed,
+                    "ncc": round(score.ncc, 4),
+                    "ncc_shift2": round(score.ncc_shift2, 4),
+                    "seconds": round(time.perf_counter() - clock),
+                }
+            )
+            with args.output.open("a") as out:
+                out.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
