@@ -38,6 +38,7 @@ OWNERS = {
     "click": "cli",
     "tqdm": "cli",
     "PIL": "image",
+    "numpngw": "image",
     "pillow_heif": "image",
 }
 

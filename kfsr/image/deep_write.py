@@ -1,26 +1,23 @@
 """Encoding 16-bit PNG and TIFF, which Pillow writes in gray only.
 
-Pillow writes an 8-bit file with all that goes beside the pixels; then the pixels and the few numbers that describe
-them are exchanged.
+Pillow writes an 8-bit file with all that goes beside the pixels; then the pixels (PNG's are numpngw's) and the few
+numbers that describe them are exchanged.
 """
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+from numpngw import write_png
 
 Deep = npt.NDArray[np.uint16]
-Bytes = npt.NDArray[np.uint8]
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_BLOCK = 2**20
-"""Bytes of rows that are filtered at once."""
 _WIDTH, _BITS = 256, 258
 _SHORT = 3
 
@@ -34,69 +31,24 @@ def encode_deep(values: Deep, format: str, options: dict[str, Any]) -> bytes:
 
 
 def _png(values: Deep, options: dict[str, Any]) -> bytes:
-    height, width, channels = values.shape
-    stand_in = io.BytesIO()
-    PIL.Image.new(_MODES[channels], (1, 1)).save(stand_in, "PNG", **options)
-    file = [_PNG_SIGNATURE]
-    for kind, content in _chunks(stand_in.getvalue()):
-        if kind == b"IHDR":
-            file.append(_chunk(kind, struct.pack(">IIB", width, height, 16) + content[9:]))
-        elif kind == b"IDAT":
-            file += [_chunk(kind, piece) for piece in _compressed(values)]
-        else:
-            file.append(_chunk(kind, content))
-    return b"".join(file)
+    stand_in, pixels = io.BytesIO(), io.BytesIO()
+    PIL.Image.new(_MODES[values.shape[2]], (1, 1)).save(stand_in, "PNG", **options)
+    write_png(pixels, values[..., 0] if values.shape[2] == 1 else values, filter_type="heuristic")
+    # The pixels' own chunks, and the stand-in's others in their places.
+    own: dict[bytes, list[bytes]] = {}
+    for kind, whole in _chunks(pixels.getvalue()):
+        own.setdefault(kind, []).append(whole)
+    chunks = (part for kind, whole in _chunks(stand_in.getvalue()) for part in own.get(kind, [whole]))
+    return b"".join([_PNG_SIGNATURE, *chunks])
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and all bytes of each."""
     at = len(_PNG_SIGNATURE)
     while at < len(png):
         length, kind = struct.unpack_from(">I4s", png, at)
-        yield kind, png[at + 8 : at + 8 + length]
+        yield kind, png[at : at + 12 + length]
         at += 12 + length
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def _compressed(values: Deep) -> Iterator[bytes]:
-    """PNG's filtered and deflated rows, in pieces."""
-    height, width, channels = values.shape
-    rows = max(1, _BLOCK // (2 * width * channels))
-    above = np.zeros((1, 2 * width * channels), np.uint8)
-    deflate = zlib.compressobj()
-    for start in range(0, height, rows):
-        block = values[start : start + rows].astype(">u2").reshape(-1, width * channels).view(np.uint8)
-        if piece := deflate.compress(_filtered(block, above, 2 * channels).tobytes()):
-            yield piece
-        above = block[-1:]
-    yield deflate.flush()
-
-
-def _filtered(rows: Bytes, above: Bytes, step: int) -> Bytes:
-    """PNG's filters (section 9 of its specification): of each row the one whose bytes are smallest, with its number.
-
-    rows (N, S), above (1, S): the row before them; step: bytes of a pixel. Returns (N, 1 + S).
-    """
-    up = np.concatenate([above, rows[:-1]])
-    left, corner = np.zeros_like(rows), np.zeros_like(rows)
-    left[:, step:], corner[:, step:] = rows[:, :-step], up[:, :-step]
-    mean = ((left.astype(np.uint16) + up) // 2).astype(np.uint8)
-    best, least = np.empty((len(rows), 1 + rows.shape[1]), np.uint8), np.full(len(rows), np.inf)
-    for number, guess in enumerate((0, left, up, mean, _paeth(left, up, corner))):
-        rest = rows - guess
-        cost = np.abs(rest.view(np.int8).astype(np.int16)).sum(axis=1)
-        better = cost < least
-        best[better, 0], best[better, 1:], least[better] = number, rest[better], cost[better]
-    return best
-
-
-def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
-    """That of left, up and corner which is nearest to left + up - corner; the first of equals."""
-    a, b, c = (part.astype(np.int16) for part in (left, up, corner))
-    to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
-    return np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, up, corner))
 
 
 def _tiff(values: Deep, options: dict[str, Any]) -> bytes:

@@ -54,7 +54,7 @@ class Work:
         digest = hashlib.sha256(repr(given).encode())
         for one in self.tensors:
             digest.update(repr(one.shape).encode())
-            digest.update(one.cpu().contiguous().numpy())
+            digest.update(one.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
     @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from image_files import exif_block, file_bytes, gray_profile, png_bytes, png_chunk, rgb_profile
 
 from kfsr.errors import InputError
-from kfsr.image import Image, deep_write, encode_image, read_image, write_image
+from kfsr.image import Image, encode_image, read_image, write_image
 
 FILES = Path(__file__).parent / "files"
 PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -187,7 +187,7 @@ def test_opencv_reads_what_is_written(tmp_path, channels, format):
     assert np.array_equal(found.reshape(pattern(channels).shape)[..., order], pattern(channels))
 
 
-def test_every_filter_of_the_png_writer_can_be_undone_and_pays():
+def test_smooth_rows_are_written_small_and_all_can_be_undone():
     y, x = np.ogrid[:120, :90]
     smooth = np.rint(32768 + 20000 * np.sin(x / 40) * np.cos(y / 30)).astype(np.uint16)
     noise = np.random.default_rng(0).integers(0, 65536, (60, 90)).astype(np.uint16)
@@ -196,22 +196,7 @@ def test_every_filter_of_the_png_writer_can_be_undone_and_pays():
     values = np.concatenate([smooth, noise, still, diagonal])[..., None]
     data = encode_image(image_of(values), "PNG")
     assert np.array_equal(stored(read_image(data)), values)
-    at, packed = 8, b""
-    while at < len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        packed += data[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
-        at += 12 + length
-    raw = zlib.decompress(packed)
-    assert set(raw[:: 1 + 2 * 90]) >= {1, 2, 3, 4}
     assert len(encode_image(image_of(smooth[..., None]), "PNG")) < 0.7 * len(zlib.compress(smooth.astype(">u2")))
-
-
-def test_a_block_of_rows_in_the_png_writer_begins_under_the_last_one():
-    """Every value half the one before: under a row of zeros such a row would take the mean's filter, and be wrong."""
-    row = np.tile([51400, 25700, 12850, 6425, 3212, 1606, 803, 401], 1000).astype(np.uint16)
-    values = np.repeat(row[None, :, None], 100, axis=0)
-    assert values.nbytes > 1.5 * deep_write._BLOCK
-    assert np.array_equal(stored(read_image(encode_image(image_of(values), "PNG"))), values)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
