@@ -14,7 +14,7 @@ PACKAGE = Path(kfsr.__file__).parent
 # From the bottom up: a part imports only from lower layers, or from itself. Parts of one layer do not know
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
-    {"errors", "peak", "progress"},
+    {"errors", "peak", "progress", "turns"},
     {"settings", "inputs", "manifest"},
     {"image"},
     {"kernel", "metrics", "niqe"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
 from kfsr.inputs import Source
+from kfsr.turns import NO_TURNS, Turns
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -126,7 +127,10 @@ def kernel(
     with console.session():
         batch.tidy([job.target for job in jobs if job.target is not None])
         console.begin(len(jobs))
-        with closing(spread.run(jobs, task, workers, len(jobs), device_name, console)) as outcomes:
+        with (
+            spread.shared_turns(device_name, workers) as turns,
+            closing(spread.run(jobs, replace(task, turns=turns), workers, len(jobs), device_name, console)) as outcomes,
+        ):
             for outcome in outcomes:
                 console.close()
                 console.subject = ""
@@ -143,7 +147,8 @@ def kernel(
 
 @dataclass(frozen=True)
 class _Task:
-    """Find one kernel and write it. arguments: of `pipeline.estimate_kernel`. together: those of a shared one."""
+    """Find one kernel and write it. arguments: of `pipeline.estimate_kernel`. together: those of a shared one.
+    turns: on the device."""
 
     arguments: dict[str, Any]
     together: tuple[Source, ...] | None
@@ -151,6 +156,7 @@ class _Task:
     nowhere: bool
     plot: Path | None
     max_pixels: int | None
+    turns: Turns = NO_TURNS
 
     def __call__(self, job: Job, console: Console) -> Kernel:
         from kfsr import pipeline
@@ -161,9 +167,10 @@ class _Task:
             output.read_picture(source.path, self.max_pixels) for source in self.together or [Source(job.source)]
         ]
         state = None if self.nowhere else output.checkpoint_of(job.target)
-        found: Kernel = pipeline.estimate_kernel(
-            pictures, checkpoint=state, progress=console.progress, **self.arguments
-        )
+        with spread.on_device(self.turns, self.arguments["device"]):
+            found: Kernel = pipeline.estimate_kernel(
+                pictures, checkpoint=state, progress=console.progress, **self.arguments
+            )
         if self.to_stdout:
             output.write_data(kernel_bytes(found, ".npy"))
         elif job.target is not None and not self.nowhere:

@@ -139,7 +139,7 @@ WorkersOption = Annotated[
         min=1,
         max=256,
         help="Pictures at a time, each in a process of its own with its share of the threads, and with memory of its "
-        "own. On a GPU, which they would share, 1 is best.",
+        "own. On a GPU they take turns: with 2 or 3 it computes while pictures are read and written.",
     ),
 ]
 MaxPixelsOption = Annotated[

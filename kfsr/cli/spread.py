@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
-from kfsr import batch, workers
+from kfsr import batch, turns, workers
 from kfsr.batch import Job, Outcome
 from kfsr.cli import options
 from kfsr.cli.console import Console
 from kfsr.errors import UsageError
+from kfsr.turns import Turns
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -22,6 +24,24 @@ class Task(Protocol[T_co]):
 
     def __call__(self, job: Job, console: Console) -> T_co:
         """Do the job."""
+
+
+def shared_turns(device: str, workers: int) -> AbstractContextManager[Turns]:
+    """Several processes take turns on a GPU, whose memory they share; the CPU they divide among them."""
+    return turns.shared(device != "cpu" and workers > 1)
+
+
+@contextmanager
+def on_device(turns: Turns, device: str) -> Iterator[None]:
+    """This process's turn on the device; what it holds of its memory is then free for the others."""
+    with turns.wait():
+        try:
+            yield
+        finally:
+            if turns.path is not None and device == "cuda":
+                import torch
+
+                torch.cuda.empty_cache()
 
 
 def check_workers(count: int, jobs: Sequence[Job]) -> None:

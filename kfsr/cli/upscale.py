@@ -167,7 +167,10 @@ def upscale(
         busy = len(jobs) - len(task.finished)
         console.begin(busy)
         errors: list[Exception | None] = []
-        with closing(spread.run(jobs, task, workers, busy, place, console)) as outcomes:
+        with (
+            spread.shared_turns(place, workers) as turns,
+            closing(spread.run(jobs, replace(task, turns=turns), workers, busy, place, console)) as outcomes,
+        ):
             for outcome in outcomes:
                 console.close()
                 console.subject = ""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kfsr import manifest
 from kfsr.batch import Job, Outcome
-from kfsr.cli import output
+from kfsr.cli import output, spread
 from kfsr.cli.console import Console
 from kfsr.cli.status import describe, print_failure
+from kfsr.turns import NO_TURNS, Turns
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -33,7 +34,7 @@ class Done:
 class UpscaleTask:
     """The work on one picture: read, upscale, write. arguments: of `pipeline.upscale`. settings: digest of all that
     the result is made with. listed: whether the list of finished pictures is kept. finished: what is left out, since
-    it is finished; the value is then None."""
+    it is finished; the value is then None. turns: on the device."""
 
     arguments: Mapping[str, Any]
     kernel: Kernel | None
@@ -44,6 +45,7 @@ class UpscaleTask:
     settings: str
     listed: bool
     finished: frozenset[Job] = frozenset()
+    turns: Turns = NO_TURNS
 
     def __call__(self, job: Job, console: Console) -> Done | None:
         """Do one job; raises what its steps raise."""
@@ -60,9 +62,10 @@ class UpscaleTask:
         if self.strip:
             picture = picture.stripped()
         state = output.checkpoint_of(job.target)
-        result = pipeline.upscale(
-            picture, kernel=self.kernel, checkpoint=state, progress=console.progress, **self.arguments
-        )
+        with spread.on_device(self.turns, self.arguments["device"]):
+            result = pipeline.upscale(
+                picture, kernel=self.kernel, checkpoint=state, progress=console.progress, **self.arguments
+            )
         if job in self.kernel_paths:
             save_kernel(result.kernel, self.kernel_paths[job])
         if job.target is None:
