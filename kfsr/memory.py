@@ -28,8 +28,8 @@ PER_INPUT_PIXEL = 40
 PER_OUTPUT_PIXEL = 12
 """Bytes: the high-resolution picture, three channels in single precision."""
 
-PER_ENCODED_PIXEL = 46
-"""Bytes: the same while it is rounded and encoded."""
+PER_ENCODED_PIXEL = 50
+"""Bytes: the same, and alpha, while they are rounded and encoded."""
 
 PER_TILE_PIXEL = 420
 """Bytes: the solver at work, for each high-resolution pixel of a tile with its surroundings."""

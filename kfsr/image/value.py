@@ -139,10 +139,10 @@ def unpremultiply(premultiplied: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> F
     """
     if premultiplied.ndim != 3 or premultiplied.shape[:2] != alpha.shape:
         raise ValueError(f"alpha is {alpha.shape}, the pixels are {premultiplied.shape}")
-    visible = alpha >= _INVISIBLE
-    divisor = np.where(visible, alpha, 1)
-    colours = np.where(visible[..., None], premultiplied / divisor[..., None], 0)
-    return _clipped(colours)
+    colours: FloatArray = np.zeros(premultiplied.shape, np.float32)
+    # In place: the picture may be large.
+    np.divide(premultiplied, alpha[..., None], out=colours, where=(alpha >= _INVISIBLE)[..., None], casting="same_kind")
+    return np.clip(colours, 0, 1, out=colours)
 
 
 def _clipped(values: npt.NDArray[Any]) -> FloatArray:
