@@ -49,8 +49,8 @@ def kernel(
         typer.Option(
             "--method",
             "--kernel-method",
-            help="spectral (a Gaussian, in a second), ikl (refined), edges (any form), auto (what suits), "
-            "bicubic (fixed).",
+            help="spectral (a Gaussian, in a second), ikl (refined), edges (any form), kernelfusion (any form, "
+            "in minutes), auto (what suits), bicubic (fixed).",
         ),
     ] = options.KernelMethod.auto,
     init: Annotated[
