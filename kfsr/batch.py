@@ -6,6 +6,7 @@ work is, so that all commands share them. `kfsr.workers` is the same with severa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,6 +130,18 @@ def tidy(results: Iterable[Path]) -> None:
     from kfsr.image import remove_stale
 
     remove_stale({Path(os.path.realpath(path)).parent for path in results})
+
+
+def checkpoint_of(target: Path | None) -> Path | None:
+    """Where the state of a long run is kept while its result is made: beside it, hidden."""
+    return None if target is None else target.with_name(f".{target.name}.kfsr-state")
+
+
+def remove_checkpoint(checkpoint: Path | None) -> None:
+    """Remove it, if there is one; its result is safe."""
+    if checkpoint is not None:
+        with contextlib.suppress(OSError):
+            checkpoint.unlink()
 
 
 def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:

@@ -22,13 +22,12 @@ class Turns:
     @contextlib.contextmanager
     def wait(self) -> Iterator[None]:
         """The block is this process's turn, which ends with the process at the latest."""
-        if self.path is None:
+        if self.path is None or sys.platform == "win32":
             yield
             return
         descriptor = os.open(self.path, os.O_RDWR)
         try:
-            if sys.platform != "win32":
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)  # and with it the lock
@@ -39,8 +38,9 @@ NO_TURNS = Turns()
 
 @contextlib.contextmanager
 def shared(wanted: bool) -> Iterator[Turns]:
-    """Turns for this process and those it starts, as long as the block lasts; not `wanted`: nobody waits."""
-    if not wanted:
+    """Turns for this process and those it starts, as long as the block lasts; not `wanted`, or on Windows, which has no
+    such locks: nobody waits."""
+    if not wanted or sys.platform == "win32":
         yield NO_TURNS
         return
     with tempfile.NamedTemporaryFile(prefix="kfsr-turns-") as file:

@@ -166,7 +166,7 @@ class _Task:
         pictures = [
             output.read_picture(source.path, self.max_pixels) for source in self.together or [Source(job.source)]
         ]
-        state = None if self.nowhere else output.checkpoint_of(job.target)
+        state = None if self.nowhere else batch.checkpoint_of(job.target)
         with spread.on_device(self.turns, self.arguments["device"]):
             found: Kernel = pipeline.estimate_kernel(
                 pictures, checkpoint=state, progress=console.progress, **self.arguments
@@ -175,7 +175,7 @@ class _Task:
             output.write_data(kernel_bytes(found, ".npy"))
         elif job.target is not None and not self.nowhere:
             save_kernel(found, job.target)
-        output.remove(state)
+        batch.remove_checkpoint(state)
         if self.plot is not None:
             from kfsr.image import Image, write_image
 

@@ -6,7 +6,6 @@ import json
 import math
 import platform
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,18 +51,6 @@ def read_size(source: Path | None, max_pixels: int | None = None) -> tuple[int, 
     if source is not None:
         return image.read_size(source, max_pixels=max_pixels)
     return image.read_size(_piped("a picture"), "standard input", max_pixels)
-
-
-def checkpoint_of(target: Path | None) -> Path | None:
-    """Where the state of a long run is kept while its result is made: beside it, hidden."""
-    return None if target is None else target.with_name(f".{target.name}.kfsr-state")
-
-
-def remove(checkpoint: Path | None) -> None:
-    """Remove it, if there is one; its result is safe."""
-    if checkpoint is not None:
-        with suppress(OSError):
-            checkpoint.unlink()
 
 
 def find_inputs(names: list[str], list_file: str | None, recursive: bool) -> list[Source]:

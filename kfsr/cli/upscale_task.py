@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr import manifest
+from kfsr import batch, manifest
 from kfsr.batch import Job, Outcome
 from kfsr.cli import output, spread
 from kfsr.cli.console import Console
@@ -61,7 +61,7 @@ class UpscaleTask:
         source = manifest.digest_of_file(job.source) if self.listed and job.source is not None else None
         if self.strip:
             picture = picture.stripped()
-        state = output.checkpoint_of(job.target)
+        state = batch.checkpoint_of(job.target)
         with spread.on_device(self.turns, self.arguments["device"]):
             result = pipeline.upscale(
                 picture, kernel=self.kernel, checkpoint=state, progress=console.progress, **self.arguments
@@ -73,7 +73,7 @@ class UpscaleTask:
         else:
             announce = None if source is None else partial(self._record, job.target, source)
             write_image(result.image, job.target, self.quality, announce)
-        output.remove(state)
+        batch.remove_checkpoint(state)
         return Done(result.image.size, result.report.as_dict())
 
     def is_finished(self, job: Job) -> bool:
