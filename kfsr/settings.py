@@ -70,8 +70,11 @@ class EdgesSettings:
     """windows, window: how many squares of how many low-resolution pixels. support: the kernel's, in low-resolution
     pixels. start_deviation: of the first, round kernel, low-resolution pixels. sharpness: the L0 weight, from many
     edges left out to few. last_coupling: ends the splitting. inertia: what of a step's coupling holds x where it was.
-    smallness, smoothness: of the kernel. cut: share of the peak under which it is noise. uncertainty: of the result,
-    for the solver that was trained with it."""
+    smallness, smoothness: of the kernel. cut: share of the peak under which it is noise. polish_iterations,
+    polish_sharpness: of a kernel that is known roughly. share: of a kernel's weight that is tried elsewhere, in
+    `directions` at each of `distances`, low-resolution pixels, with `trial_iterations` on one window; tries: how many
+    of these are polished; least_gain: share by which the cost must fall. uncertainty: of the result, for the solver
+    that was trained with it."""
 
     windows: int = 4
     window: int = 128
@@ -86,6 +89,14 @@ class EdgesSettings:
     smallness: float = 0.01
     smoothness: float = 0.02
     cut: float = 0.03
+    polish_iterations: int = 8
+    polish_sharpness: float = 1e-3
+    share: float = 0.3
+    directions: int = 12
+    distances: tuple[float, ...] = (1.8, 3.0)
+    trial_iterations: int = 1
+    tries: int = 2
+    least_gain: float = 0.012
     uncertainty: float = 0.9
 
 

@@ -13,6 +13,7 @@ squares over all positions of several windows at once.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -43,15 +44,67 @@ def estimate(
     scale: int,
     settings: EdgesSettings | None = None,
     *,
+    start: Kernel | None = None,
     progress: Progress = silent,
 ) -> Kernel:
     """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide; or of
     several pictures that share one kernel, which then share the windows, one each at least.
 
-    Raises InputError when a picture is too small (under 32 px on a side) or none has edges.
+    start: a kernel of this scale to begin with in place of a round one, with edges that are fewer from the beginning;
+    the result keeps its method's name. Raises InputError when a picture is too small (under 32 px on a side) or none
+    has edges.
     """
     check_scale(scale)
     cfg = settings or EdgesSettings()
+    windows = _windows(luminance, cfg)
+    if start:
+        return _polished(windows, start, cfg, progress)
+    kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
+    kernel = _alternated(windows, kernel, cfg, cfg.iterations, cfg.sharpness_start, progress)
+    return _on_high_res_grid(kernel, scale, "edges")
+
+
+def cost(luminance: np.ndarray | Sequence[np.ndarray], kernel: Kernel, settings: EdgesSettings | None = None) -> float:
+    """What (1) minimises, at its least for this kernel: of two kernels of a picture the better has the lower one, if
+    the two differ by a percent or more."""
+    cfg = settings or EdgesSettings()
+    return _cost(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
+
+
+def grown(
+    luminance: np.ndarray | Sequence[np.ndarray],
+    kernel: Kernel,
+    settings: EdgesSettings | None = None,
+    *,
+    progress: Progress = silent,
+) -> Kernel:
+    """`kernel` of `luminance` (as `estimate` takes it) with a part that it lacks, where there is one.
+
+    A long trace with a bright end is often found without its tail, and no turn of (1) and (2) leads from there to the
+    whole. So a share of the kernel's weight is put in many places around it, one at a time; the best few of these
+    kernels are polished, and the best of them is taken when its `cost` is clearly less.
+    """
+    cfg = settings or EdgesSettings()
+    windows = _windows(luminance, cfg)
+    places = list(itertools.product(cfg.distances, np.arange(cfg.directions) * 2 * math.pi / cfg.directions))
+    total = len(places) + cfg.tries
+    trials: list[tuple[float, Tensor]] = []
+    for step, (distance, angle) in enumerate(places):
+        trial = _with_part(_on_finer_grid(kernel, cfg.support), cfg.share, distance * FINER, angle)
+        trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
+        trials.append((_cost(windows[:1], trial, cfg), trial))
+        progress("edges, missing part", step + 1, total)
+    best, least = kernel, (1 - cfg.least_gain) * _cost(windows, _on_finer_grid(kernel, cfg.support), cfg)
+    for step, (_, trial) in enumerate(sorted(trials, key=lambda one: one[0])[: cfg.tries]):
+        candidate = _polished(windows, _on_high_res_grid(trial, kernel.scale, kernel.method), cfg)
+        reached = _cost(windows, _on_finer_grid(candidate, cfg.support), cfg)
+        if reached < least:
+            best, least = candidate, reached
+        progress("edges, missing part", len(places) + step + 1, total)
+    return best
+
+
+def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: EdgesSettings) -> list[Tensor]:
     planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
     for plane in planes:
         if min(plane.shape) < _SMALLEST:
@@ -67,9 +120,24 @@ def estimate(
     ]
     if max(float(y.std()) for y in windows) < 1e-3:
         raise InputError("the picture is flat: it has no edges to learn a kernel from")
-    kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
-    sharpness = cfg.sharpness_start
-    for step in range(cfg.iterations):
+    return windows
+
+
+def _polished(windows: list[Tensor], kernel: Kernel, cfg: EdgesSettings, progress: Progress = silent) -> Kernel:
+    k = _on_finer_grid(kernel, cfg.support)
+    k = _alternated(windows, k, cfg, cfg.polish_iterations, cfg.polish_sharpness, progress)
+    return _on_high_res_grid(k, kernel.scale, kernel.method)
+
+
+def _alternated(
+    windows: list[Tensor],
+    kernel: Tensor,
+    cfg: EdgesSettings,
+    iterations: int,
+    sharpness: float,
+    progress: Progress = silent,
+) -> Tensor:
+    for step in range(iterations):
         normal: list[tuple[Tensor, Tensor]] = []
         for low_res in windows:
             # (1) the picture that has few edges and gives this one
@@ -80,8 +148,28 @@ def estimate(
         check_finite("edges estimate", (matrix, right))
         kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
-        progress("edges", step + 1, cfg.iterations)
-    return Kernel.from_array(_resampled(kernel.double().numpy(), scale, cfg.support), scale, "edges")
+        progress("edges", step + 1, iterations)
+    return kernel
+
+
+def _cost(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> float:
+    total = 0.0
+    for low_res in windows:
+        latent = _few_edges(low_res, kernel, cfg.sharpness_end, cfg)
+        blurred = torch.fft.ifft2(_transfer(kernel, (latent.shape[0], latent.shape[1])) * torch.fft.fft2(latent)).real
+        misfit = float((blurred[::FINER, ::FINER] - low_res).square().sum())
+        down, right = torch.roll(latent, -1, 0) - latent, torch.roll(latent, -1, 1) - latent
+        edges = int((down**2 + right**2 >= 2 * cfg.sharpness_end / cfg.last_coupling).sum())
+        total += misfit + cfg.sharpness_end * edges
+    return total
+
+
+def _with_part(kernel: Tensor, share: float, distance: float, angle: float) -> Tensor:
+    """The kernel with a `share` of its weight in a round spot so far from its middle, in pixels of its grid."""
+    i = torch.arange(kernel.shape[0]) - (kernel.shape[0] - 1) / 2
+    rows, cols = i[:, None] - distance * math.sin(angle), i[None] - distance * math.cos(angle)
+    spot = torch.exp(-(rows**2 + cols**2) / (2 * (FINER / 2) ** 2))
+    return (1 - share) * kernel + share * spot / spot.sum()
 
 
 def _periodic(low_res: Tensor) -> Tensor:
@@ -98,6 +186,13 @@ def _periodic(low_res: Tensor) -> Tensor:
 def _wide_start(size: int, deviation: float) -> Tensor:
     i = torch.arange(size) - (size - 1) / 2
     k = torch.exp(-(i[:, None] ** 2 + i[None] ** 2) / (2 * deviation**2))
+    return k / k.sum()
+
+
+def _on_finer_grid(kernel: Kernel, support: int) -> Tensor:
+    """From the high-resolution grid to the finer one, `support` low-resolution pixels wide."""
+    k = torch.from_numpy(kernel.resized(support * kernel.scale).array.copy())[None, None]
+    k = F.interpolate(k, (support * FINER,) * 2, mode="bilinear", align_corners=False, antialias=True)[0, 0].float()
     return k / k.sum()
 
 
@@ -193,8 +288,9 @@ def _cleaned(kernel: Tensor, cut: float) -> Tensor:
     return torch.from_numpy(k / k.sum()).float()
 
 
-def _resampled(kernel: np.ndarray, scale: int, support: int) -> np.ndarray:
-    """From the finer grid to the high-resolution one, linearly; `support` low-resolution pixels wide."""
-    i = (np.arange(support * scale) - (support * scale - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
-    k = ndi.map_coordinates(kernel, np.stack(np.meshgrid(i, i, indexing="ij")), order=1, mode="constant")
-    return np.asarray(k / k.sum())
+def _on_high_res_grid(kernel: Tensor, scale: int, method: str) -> Kernel:
+    """From the finer grid to the high-resolution one, linearly, as wide."""
+    side = kernel.shape[0] * scale // FINER
+    i = (np.arange(side) - (side - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
+    at = np.stack(np.meshgrid(i, i, indexing="ij"))
+    return Kernel.from_array(ndi.map_coordinates(kernel.double().numpy(), at, order=1, mode="constant"), scale, method)

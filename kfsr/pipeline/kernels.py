@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -68,12 +69,9 @@ class KernelStage:
         if method == "auto":
             return self.chosen()
         if method == "edges":
-            with self.work.timed("edges"):
-                return edges.estimate(
-                    self.work.luminances, self.work.scale, self.work.preset.edges, progress=self.work.progress
-                )
+            return self._whole(self._of_edges())
         if method == "kernelfusion":
-            return self.fused().kernel
+            return self._whole(self._better(self._of_edges(self.fused().kernel), self._of_edges()))
         with self.work.timed("spectral"):
             if init == "spectral":
                 start, _ = self.judged
@@ -102,6 +100,26 @@ class KernelStage:
                 progress=self.work.progress,
                 checkpoint=self.work.checkpoint,
             )
+
+    def _of_edges(self, start: Kernel | None = None) -> Kernel:
+        with self.work.timed("edges"):
+            return edges.estimate(
+                self.work.luminances,
+                self.work.scale,
+                self.work.preset.edges,
+                start=start,
+                progress=self.work.progress,
+            )
+
+    def _better(self, *kernels: Kernel) -> Kernel:
+        """The one that the edges speak for, under the first one's method."""
+        with self.work.timed("edges"):
+            best = min(kernels, key=lambda one: edges.cost(self.work.luminances, one, self.work.preset.edges))
+        return replace(best, method=kernels[0].method)
+
+    def _whole(self, kernel: Kernel) -> Kernel:
+        with self.work.timed("edges"):
+            return edges.grown(self.work.luminances, kernel, self.work.preset.edges, progress=self.work.progress)
 
     def fused(self, whole: bool = False) -> kernelfusion.Fusion:
         """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
@@ -155,7 +173,7 @@ class KernelStage:
             self.choice = f"{gaussian}: a Gaussian explains the spectra (spread of log size {spread:.2f})"
             return self.estimate(gaussian, "spectral")
         try:
-            free = self.estimate("edges", "spectral")
+            free = self._of_edges()
         except InputError as reason:
             self.choice = f"{gaussian}: {reason}"
             return self.estimate(gaussian, "spectral")
@@ -167,5 +185,5 @@ class KernelStage:
             self.choice = f"{gaussian}: the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do"
         else:
             self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
-            return free
+            return self._whole(free)
         return self.estimate(gaussian, "spectral")

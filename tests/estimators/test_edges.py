@@ -1,5 +1,7 @@
 """The edges' estimator against kernels that no Gaussian explains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,15 @@ from skimage import data
 
 from kfsr.degradation import degrade
 from kfsr.errors import InputError
-from kfsr.estimators.edges import _few_edges, _laplacian, _not_negative, _transfer, _wide_start, estimate
+from kfsr.estimators.edges import (
+    _few_edges,
+    _laplacian,
+    _not_negative,
+    _on_finer_grid,
+    _transfer,
+    _wide_start,
+    estimate,
+)
 from kfsr.image import luma
 from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
 from kfsr.settings import EdgesSettings
@@ -44,6 +54,28 @@ def test_an_l_shape_is_found_the_right_way_round(scale):
     assert score.ncc_flipped < score.ncc_shift2 - 0.15
     mirrored = Kernel(truth.array[:, ::-1], scale)
     assert compare_kernels(kernel, mirrored).ncc_shift2 < score.ncc_shift2 - 0.15
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_start_is_kept_where_few_steps_follow(scale):
+    truth = replace(corner(scale), method="kernelfusion")
+    low = low_resolution(data.astronaut(), truth)
+    few = EdgesSettings(windows=1, iterations=1, sharpness_start=5e-4)
+    kernel = estimate(low, scale, few, start=truth)
+    assert (kernel.size, kernel.method) == (7 * scale, "kernelfusion")
+    assert compare_kernels(kernel, truth).ncc > 0.7
+    assert compare_kernels(estimate(low, scale, few), truth).ncc < 0.6
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_finer_grid_keeps_place_and_form(scale):
+    covariance = np.array([[1.3, 0.5], [0.5, 0.8]]) * scale**2
+    kernel = gaussian_kernel(covariance, scale, 6 * scale + scale % 2)
+    finer = Kernel(_on_finer_grid(kernel, 7).double().numpy(), 2)
+    assert finer.size == 14
+    assert max(map(abs, finer.centre)) < 1e-6
+    # A pixel's own extent is what is added.
+    np.testing.assert_allclose(finer.covariance, covariance * (2 / scale) ** 2, atol=0.2)
 
 
 def test_the_same_picture_gives_the_same_kernel():

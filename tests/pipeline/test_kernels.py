@@ -49,7 +49,7 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
 def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
     low = photo(50, 41)
     alone = up(low, kernel_method="kernelfusion", solver="bicubic")
-    assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 12)
+    assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 14)
     whole = up(low, kernel_method="kernelfusion", joint=True)
     assert whole.image.pixels.shape == (100, 82, 3)
     assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
