@@ -4,7 +4,8 @@ The numbers below were measured with `kfsr.upscale` on squares of `skimage.data.
 to 384 px at x4 (`ikl` and `edges` to 384 and 192, `unfolding` and `zssr` to 192 at x2), with the preset `fast` and one
 thread (OMP_NUM_THREADS=1), on one of two hyperthreads of an AMD EPYC that others used as well: seconds of processor
 time by stage; memory is `kfsr.memory`'s. Other presets are reckoned from their numbers of steps, other machines are
-faster or slower by a factor. The same 19 runs took 0.7 to 1.15 times what is estimated here, two of 96 px less.
+faster or slower by a factor. The same 19 runs took 0.7 to 1.15 times what is estimated here, two of 96 px less. `edges`
+looks for missing parts since, and was timed anew on the 12 shaken pictures of the README's table (510 px wide).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from kfsr.settings import PatchSettings, preset_named
 START = 4.0
 """Seconds until a process is ready: importing torch, mostly."""
 SPECTRAL = 0.1
-EDGES = 8.5
+EDGES = 25.0
+POLISH = 5.0
+"""Seconds of what the edges add to KernelFusion's kernel, besides a kernel of their own."""
 PATCH_STEP = 0.1
 """Seconds of a training step of a patch model of width 64 on 6 crops of 48 x 48."""
 IKL_STEP = 0.19
@@ -102,6 +105,7 @@ def of_kernel(pixels: int, choice: Choice) -> Cost:
         worked_on = fusion.high_pixels(pixels, choice.scale, choice.joint)
         peak = max(peak, memory.fusion_peak(worked_on, fusion))
         seconds += _training(fusion.patch) + steps * worked_on * FUSION_PIXEL * (fusion.width / 16) ** 2
+        seconds += 0 if choice.joint else POLISH + EDGES
     if _refines(method, choice):
         seconds += REFINE_PIXEL * min(high, preset.refine.window**2)
     return Cost(seconds, peak / 2**20)

@@ -16,7 +16,9 @@ from kfsr.estimators.edges import (
     _on_finer_grid,
     _transfer,
     _wide_start,
+    cost,
     estimate,
+    grown,
 )
 from kfsr.image import luma
 from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
@@ -69,13 +71,43 @@ def test_a_start_is_kept_where_few_steps_follow(scale):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_finer_grid_keeps_place_and_form(scale):
-    covariance = np.array([[1.3, 0.5], [0.5, 0.8]]) * scale**2
-    kernel = gaussian_kernel(covariance, scale, 6 * scale + scale % 2)
+    kernel = gaussian_kernel(np.array([[1.3, 0.5], [0.5, 0.8]]) * scale**2, scale, 6 * scale + scale % 2)
     finer = Kernel(_on_finer_grid(kernel, 7).double().numpy(), 2)
     assert finer.size == 14
     assert max(map(abs, finer.centre)) < 1e-6
     # A pixel's own extent is what is added.
-    np.testing.assert_allclose(finer.covariance, covariance * (2 / scale) ** 2, atol=0.2)
+    np.testing.assert_allclose(finer.covariance, kernel.covariance * (2 / scale) ** 2, atol=0.2)
+
+
+def head_and_tail(scale):
+    """A bright spot, and a weaker one three low-resolution pixels off to the lower left; the first, and both."""
+    i = (np.arange(8 * scale) - (8 * scale - 1) / 2) / scale
+
+    def spot(row, col):
+        k = np.exp(-((i[:, None] - row) ** 2 + (i[None] - col) ** 2) / (2 * 0.4**2))
+        return k / k.sum()
+
+    head = spot(-0.7, 0.7)
+    return Kernel.from_array(spot(0, 0), scale), Kernel.from_array(0.65 * head + 0.35 * spot(1.3, -1.3), scale)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_missing_part_is_found_and_a_whole_kernel_left_alone(scale):
+    head, truth = head_and_tail(scale)
+    low = low_resolution(data.astronaut(), truth)
+    whole = grown(low, replace(head, method="kernelfusion"), EdgesSettings(windows=1, window=96))
+    assert (whole.size, whole.method) == (7 * scale, "kernelfusion")
+    assert compare_kernels(head, truth).ncc_shift2 < 0.9 < compare_kernels(whole, truth).ncc_shift2
+    assert max(cost(low, truth), cost(low, whole)) < cost(low, head)
+    assert grown(low, truth, EdgesSettings(windows=1, window=96)) is truth
+
+
+def test_every_place_of_a_missing_part_is_reported():
+    low = low_resolution(data.coffee()[:200, :240], corner(2))
+    few = EdgesSettings(windows=1, window=64, directions=2, tries=1, polish_iterations=1)
+    calls = []
+    grown(low, corner(2), few, progress=lambda *call: calls.append(call))
+    assert calls == [("edges, missing part", n, 5) for n in range(1, 6)]
 
 
 def test_the_same_picture_gives_the_same_kernel():

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictures import low_resolution, photo, up
+from pictures import TINY, low_resolution, photo, up
 
 import kfsr
 from kfsr import settings
 from kfsr.errors import InputError, UsageError
+from kfsr.estimators import edges
+from kfsr.image import luma
 from kfsr.kernel import Kernel, gaussian_kernel
-from kfsr.settings import AutoSettings
+from kfsr.settings import AutoSettings, EdgesSettings
 
 
 def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
@@ -35,11 +37,13 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
     shake[2:14, 4:6] = shake[12:14, 4:12] = 1
     truth = Kernel.from_array(shake, 2)
     low = low_resolution(truth)
-    result = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
+    quick = replace(settings.PRESETS["fast"], edges=EdgesSettings(directions=2, tries=1))
+    monkeypatch.setitem(settings.PRESETS, "quick", quick)
+    result = kfsr.upscale(low, 2, preset="quick", window=(0, 0, 20, 20))
     assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
     assert result.report.choice.startswith("edges: ")
     # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
-    wary = replace(settings.PRESETS["fast"], auto=AutoSettings(smallest_blur=100.0))
+    wary = replace(quick, auto=AutoSettings(smallest_blur=100.0))
     monkeypatch.setitem(settings.PRESETS, "wary", wary)
     monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
     assert kfsr.estimate_kernel(low, 2, preset="wary", refine=False).method == "spectral"
@@ -55,6 +59,14 @@ def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
     assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
     part = up(low, kernel_method="kernelfusion", joint=True, window=(5, 7, 20, 30))
     assert np.array_equal(part.image.pixels, whole.image.pixels[10:50, 14:74])
+
+
+def test_kernelfusion_does_no_worse_than_the_edges_alone():
+    low = photo(64, 80)  # with so little training it finds nothing itself
+    fused, alone = (kfsr.estimate_kernel(low, 2, preset="tiny", method=name) for name in ("kernelfusion", "edges"))
+    assert (fused.method, alone.method) == ("kernelfusion", "edges")
+    plane = luma(low / 255)
+    assert edges.cost(plane, fused, TINY.edges) <= edges.cost(plane, alone, TINY.edges)
 
 
 def test_kernelfusion_steps_back_from_a_picture_without_a_window():
