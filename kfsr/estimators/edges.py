@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import scipy.ndimage as ndi
@@ -50,15 +51,15 @@ def estimate(
     """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide; or of
     several pictures that share one kernel, which then share the windows, one each at least.
 
-    start: a kernel of this scale to begin with in place of a round one, with edges that are fewer from the beginning;
-    the result keeps its method's name. Raises InputError when a picture is too small (under 32 px on a side) or none
-    has edges.
+    start: a kernel of this scale to begin with in place of a round one, and to polish in fewer steps; the result keeps
+    its method's name. Raises InputError when a picture is too small (under 32 px on a side) or none has edges.
     """
     check_scale(scale)
     cfg = settings or EdgesSettings()
     windows = _windows(luminance, cfg)
     if start:
-        return _polished(windows, start, cfg, progress)
+        kernel = _polished(windows, _on_finer_grid(start, cfg.support), cfg, progress)
+        return _on_high_res_grid(kernel, scale, start.method)
     kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
     kernel = _alternated(windows, kernel, cfg, cfg.iterations, cfg.sharpness_start, progress)
     return _on_high_res_grid(kernel, scale, "edges")
@@ -88,18 +89,21 @@ def grown(
     windows = _windows(luminance, cfg)
     places = list(itertools.product(cfg.distances, np.arange(cfg.directions) * 2 * math.pi / cfg.directions))
     total = len(places) + cfg.tries
+    known, best = _on_finer_grid(kernel, cfg.support), kernel
+    least = (1 - cfg.least_gain) * _cost(windows, known, cfg)
     trials: list[tuple[float, Tensor]] = []
     for step, (distance, angle) in enumerate(places):
-        trial = _with_part(_on_finer_grid(kernel, cfg.support), cfg.share, distance * FINER, angle)
-        trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
-        trials.append((_cost(windows[:1], trial, cfg), trial))
+        trial = _with_part(known, cfg.share, distance * FINER, angle)
+        with suppress(InputError):  # so far off that no edges are left
+            trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
+            trials.append((_cost(windows[:1], trial, cfg), trial))
         progress("edges, missing part", step + 1, total)
-    best, least = kernel, (1 - cfg.least_gain) * _cost(windows, _on_finer_grid(kernel, cfg.support), cfg)
     for step, (_, trial) in enumerate(sorted(trials, key=lambda one: one[0])[: cfg.tries]):
-        candidate = _polished(windows, _on_high_res_grid(trial, kernel.scale, kernel.method), cfg)
-        reached = _cost(windows, _on_finer_grid(candidate, cfg.support), cfg)
-        if reached < least:
-            best, least = candidate, reached
+        with suppress(InputError):
+            polished = _polished(windows, trial, cfg)
+            reached = _cost(windows, polished, cfg)
+            if reached < least:
+                best, least = _on_high_res_grid(polished, kernel.scale, kernel.method), reached
         progress("edges, missing part", len(places) + step + 1, total)
     return best
 
@@ -123,10 +127,8 @@ def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: EdgesSettings) -
     return windows
 
 
-def _polished(windows: list[Tensor], kernel: Kernel, cfg: EdgesSettings, progress: Progress = silent) -> Kernel:
-    k = _on_finer_grid(kernel, cfg.support)
-    k = _alternated(windows, k, cfg, cfg.polish_iterations, cfg.polish_sharpness, progress)
-    return _on_high_res_grid(k, kernel.scale, kernel.method)
+def _polished(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings, progress: Progress = silent) -> Tensor:
+    return _alternated(windows, kernel, cfg, cfg.polish_iterations, cfg.polish_sharpness, progress)
 
 
 def _alternated(
