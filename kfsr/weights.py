@@ -34,10 +34,9 @@ def solver_network(path: Path | None, device: str) -> nn.Module:
             net: nn.Module = unrolled.from_state(load(data))
         else:
             net = usrnet.from_state(_state_dict(name))
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}") from error
-    except (SafetensorError, InputError) as error:
-        raise InputError(f"{name}: {error}; weights are a kfsr .safetensors or a USRNet .pth") from error
+    except (OSError, SafetensorError, InputError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise InputError(f"{name}: {reason}; weights are a kfsr .safetensors or a USRNet .pth") from error
     if not all(bool(values.isfinite().all()) for values in net.state_dict().values()):
         raise InputError(f"{name}: the weights hold NaN or infinite values; get a fresh copy of the file")
     return net.to(device).eval()

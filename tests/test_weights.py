@@ -44,6 +44,6 @@ def write_file(path, kind):
 def test_files_that_are_no_weights(kind, suffix, tmp_path, capsys):
     path = tmp_path / f"weights{suffix}"
     write_file(path, kind)
-    with pytest.raises(InputError, match=f"weights{suffix}"):
+    with pytest.raises(InputError, match=f"weights{suffix}: .*; weights are a kfsr"):
         solver_network(path, "cpu")
     assert "ran" not in capsys.readouterr().out
