@@ -73,8 +73,8 @@ class EdgesSettings:
     smallness, smoothness: of the kernel. cut: share of the peak under which it is noise. polish_iterations,
     polish_sharpness: of a kernel that is known roughly. share: of a kernel's weight that is tried elsewhere, in
     `directions` at each of `distances`, low-resolution pixels, with `trial_iterations` on one window; tries: how many
-    of these are polished; least_gain: share by which the cost must fall. uncertainty: of the result, for the solver
-    that was trained with it."""
+    of these are polished; least_gain: share by which the objective must fall. uncertainty: of the result, for the
+    solver that was trained with it."""
 
     windows: int = 4
     window: int = 128

@@ -65,11 +65,13 @@ def estimate(
     return _on_high_res_grid(kernel, scale, "edges")
 
 
-def cost(luminance: np.ndarray | Sequence[np.ndarray], kernel: Kernel, settings: EdgesSettings | None = None) -> float:
+def objective(
+    luminance: np.ndarray | Sequence[np.ndarray], kernel: Kernel, settings: EdgesSettings | None = None
+) -> float:
     """What (1) minimises, at its least for this kernel: of two kernels of a picture the better has the lower one, if
     the two differ by a percent or more."""
     cfg = settings or EdgesSettings()
-    return _cost(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
+    return _objective(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
 
 
 def grown(
@@ -83,25 +85,25 @@ def grown(
 
     A long trace with a bright end is often found without its tail, and no turn of (1) and (2) leads from there to the
     whole. So a share of the kernel's weight is put in many places around it, one at a time; the best few of these
-    kernels are polished, and the best of them is taken when its `cost` is clearly less.
+    kernels are polished, and the best of them is taken when its `objective` is clearly lower.
     """
     cfg = settings or EdgesSettings()
     windows = _windows(luminance, cfg)
     places = list(itertools.product(cfg.distances, np.arange(cfg.directions) * 2 * math.pi / cfg.directions))
     total = len(places) + cfg.tries
     known, best = _on_finer_grid(kernel, cfg.support), kernel
-    least = (1 - cfg.least_gain) * _cost(windows, known, cfg)
+    least = (1 - cfg.least_gain) * _objective(windows, known, cfg)
     trials: list[tuple[float, Tensor]] = []
     for step, (distance, angle) in enumerate(places):
         trial = _with_part(known, cfg.share, distance * FINER, angle)
         with suppress(InputError):  # so far off that no edges are left
             trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
-            trials.append((_cost(windows[:1], trial, cfg), trial))
+            trials.append((_objective(windows[:1], trial, cfg), trial))
         progress("edges, missing part", step + 1, total)
     for step, (_, trial) in enumerate(sorted(trials, key=lambda one: one[0])[: cfg.tries]):
         with suppress(InputError):
             polished = _polished(windows, trial, cfg)
-            reached = _cost(windows, polished, cfg)
+            reached = _objective(windows, polished, cfg)
             if reached < least:
                 best, least = _on_high_res_grid(polished, kernel.scale, kernel.method), reached
         progress("edges, missing part", len(places) + step + 1, total)
@@ -154,7 +156,7 @@ def _alternated(
     return kernel
 
 
-def _cost(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> float:
+def _objective(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> float:
     total = 0.0
     for low_res in windows:
         latent = _few_edges(low_res, kernel, cfg.sharpness_end, cfg)

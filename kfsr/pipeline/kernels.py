@@ -69,9 +69,9 @@ class KernelStage:
         if method == "auto":
             return self.chosen()
         if method == "edges":
-            return self._whole(self._of_edges())
+            return self._grown(self._of_edges())
         if method == "kernelfusion":
-            return self._whole(self._better(self._of_edges(self.fused().kernel), self._of_edges()))
+            return self._grown(self._better(self._of_edges(self.fused().kernel), self._of_edges()))
         with self.work.timed("spectral"):
             if init == "spectral":
                 start, _ = self.judged
@@ -114,10 +114,10 @@ class KernelStage:
     def _better(self, *kernels: Kernel) -> Kernel:
         """The one that the edges speak for, under the first one's method."""
         with self.work.timed("edges"):
-            best = min(kernels, key=lambda one: edges.cost(self.work.luminances, one, self.work.preset.edges))
+            best = min(kernels, key=lambda one: edges.objective(self.work.luminances, one, self.work.preset.edges))
         return replace(best, method=kernels[0].method)
 
-    def _whole(self, kernel: Kernel) -> Kernel:
+    def _grown(self, kernel: Kernel) -> Kernel:
         with self.work.timed("edges"):
             return edges.grown(self.work.luminances, kernel, self.work.preset.edges, progress=self.work.progress)
 
@@ -185,5 +185,5 @@ class KernelStage:
             self.choice = f"{gaussian}: the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do"
         else:
             self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
-            return self._whole(free)
+            return self._grown(free)
         return self.estimate(gaussian, "spectral")

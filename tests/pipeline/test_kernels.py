@@ -66,7 +66,7 @@ def test_kernelfusion_does_no_worse_than_the_edges_alone():
     fused, alone = (kfsr.estimate_kernel(low, 2, preset="tiny", method=name) for name in ("kernelfusion", "edges"))
     assert (fused.method, alone.method) == ("kernelfusion", "edges")
     plane = luma(low / 255)
-    assert edges.cost(plane, fused, TINY.edges) <= edges.cost(plane, alone, TINY.edges)
+    assert edges.objective(plane, fused, TINY.edges) <= edges.objective(plane, alone, TINY.edges)
 
 
 def test_kernelfusion_steps_back_from_a_picture_without_a_window():
