@@ -21,12 +21,17 @@ class SpectralSettings:
 
 @dataclass(frozen=True)
 class SizeSettings:
-    """trusted_spread: of log size, well under which the spectral fit is taken at its word. caution: by how many spreads
-    log size is lowered well above it. doubt: uncertainty that the solver is told, per spread squared."""
+    """windows: how many of a picture are judged. widest: by how much log size may be raised at most, and only where the
+    log odds of that the kernel is no Gaussian are under `sure_odds`: a Gaussian as wide as another kernel rings.
+    trusted_spread: of log size, well under which the kernel is taken as it is. caution: by how many spreads log size
+    is lowered well above it. doubt: uncertainty that the solver is told, per spread squared."""
 
+    windows: int = 6
+    widest: float = 0.3
+    sure_odds: float = -3.0
     trusted_spread: float = 0.3
     caution: float = 0.8
-    doubt: float = 4.5
+    doubt: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -154,15 +159,14 @@ class RefineSettings:
 
 @dataclass(frozen=True)
 class AutoSettings:
-    """sure_spread: of log size, under which the spectral fit leaves no doubt that the kernel is near a Gaussian.
-    least_size: share of the edges' kernel's size that a spectral kernel must have; one that is no Gaussian leads the
-    spectral fit to something far too small. smallest_blur: variance of the edges' kernel, in low-resolution pixels
-    squared, under which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it
-    falls with the root of more, which show a smaller blur."""
+    """least_odds: log odds of that the kernel is no Gaussian under which it is taken for one. odds_of_size: what such
+    odds gain where the spectral fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution
+    pixels squared, under which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or
+    fewer: it falls with the root of more, which show a smaller blur."""
 
-    sure_spread: float = 0.28
-    least_size: float = 0.65
-    smallest_blur: float = 0.8
+    least_odds: float = -1.5
+    odds_of_size: float = 2.0
+    smallest_blur: float = 0.6
     pixels: int = 256**2
 
 

@@ -43,10 +43,10 @@ class KernelStage:
         self.choice = ""
 
     @cached_property
-    def judged(self) -> tuple[Kernel, float]:
-        """The spectral kernel with its size made safe, and the spread of what its log size may be."""
+    def judged(self) -> size.Judgement:
+        """The spectral kernel as the judge corrects it, and what the judge says of it."""
         fit = spectral.estimate(self.work.luminances, self.work.scale, self.work.preset.spectral)
-        return size.judge(fit, size_judge(), self.work.preset.size)
+        return size.judge(fit, self.work.luminances, size_judge(), self.work.preset.size)
 
     def uncertainty(self, gate: GateSettings, kernel: Kernel) -> float:
         """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
@@ -57,7 +57,7 @@ class KernelStage:
             seen = self.work.picture.height * self.work.picture.width / (cfg.windows * cfg.window**2)
             return min(WORST, cfg.uncertainty * max(1.0, seen**-0.25))
         try:
-            _, spread = self.judged
+            spread = self.judged.spread
         except InputError:  # the estimate is from a larger picture
             return gate.estimated_uncertainty
         return min(WORST, max(gate.estimated_uncertainty, self.work.preset.size.doubt * spread**2))
@@ -74,7 +74,7 @@ class KernelStage:
             return self._grown(self._better(self._of_edges(self.fused().kernel), self._of_edges()))
         with self.work.timed("spectral"):
             if init == "spectral":
-                start, _ = self.judged
+                start = self.judged.kernel
             else:
                 variance = 0.3 * self.work.scale**2
                 start = gaussian_kernel(np.eye(2) * variance, self.work.scale, default_size(self.work.scale))
@@ -164,26 +164,25 @@ class KernelStage:
         return reflect_pad(self.work.low_res, 0, rows, 0, cols)
 
     def chosen(self) -> Kernel:
-        """The kernel by the method that suits the picture: a Gaussian where the spectra are sure that it is one, else
-        what the edges tell, unless that is no larger than the Gaussian, or small."""
+        """The kernel by the method that suits the picture: a Gaussian unless the judge thinks that it is none, then
+        what the edges tell, unless that is small."""
         cfg, gaussian = self.work.preset.auto, self.work.preset.gaussian_method
         with self.work.timed("spectral"):
-            start, spread = self.judged
-        if spread < cfg.sure_spread:
-            self.choice = f"{gaussian}: a Gaussian explains the spectra (spread of log size {spread:.2f})"
+            judged = self.judged
+        # Spectra that are no Gaussian's are fitted by one that is far too small.
+        odds = judged.odd + cfg.odds_of_size * max(0.0, judged.lacking)
+        if odds < cfg.least_odds:
+            self.choice = f"{gaussian}: the picture looks like a Gaussian's (log odds {-odds:.1f})"
             return self.estimate(gaussian, "spectral")
         try:
             free = self._of_edges()
         except InputError as reason:
             self.choice = f"{gaussian}: {reason}"
             return self.estimate(gaussian, "spectral")
-        ratio, blur = start.trace / free.trace, free.trace / self.work.scale**2
+        blur = free.trace / self.work.scale**2
         pixels = sum(plane.size for plane in self.work.luminances)
-        if ratio >= cfg.least_size:
-            self.choice = f"{gaussian}: its size is {ratio:.2f} of that of the edges' kernel, so a Gaussian will do"
-        elif blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
+        if blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
             self.choice = f"{gaussian}: the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do"
-        else:
-            self.choice = f"edges: the spectra's Gaussian has {ratio:.2f} of the size of the edges' kernel"
-            return self._grown(free)
-        return self.estimate(gaussian, "spectral")
+            return self.estimate(gaussian, "spectral")
+        self.choice = f"edges: the picture does not look like a Gaussian's (log odds {odds:.1f})"
+        return self._grown(free)

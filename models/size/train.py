@@ -1,90 +1,284 @@
-"""Trains the judge of the spectral kernel's size: python models/size/train.py CASES... -o models/size
+"""Trains the judge of the Gaussian kernel: python models/size/train.py PHOTOGRAPHS -o models/size
 
-CASES: folders that models/unrolled/cases.py made. Every low-resolution picture in them is given to the spectral
-estimator, and the net learns by how much its size was wrong, and how far that can be known.
+PHOTOGRAPHS: folders of clean pictures, of which low-resolution ones are made with random kernels. Each is given to the
+spectral estimator, and the net learns from picture and fit by how much the fit was wrong, how far that can be known,
+and whether a Gaussian will do. The low-resolution pictures are kept in SAMPLES for the next call.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import pickle
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kfsr.bench import find_cases
+sys.path.insert(0, str(Path(__file__).parents[1] / "unrolled"))
+from train import CANVAS, SUFFIXES, compressed
+
+from kfsr.degradation import degrade
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
-from kfsr.estimators.size import SizeNet, features
-from kfsr.image import luma, read_image
-from kfsr.kernel import load_kernel
-from kfsr.kernel.gaussian import fit_gaussian
+from kfsr.estimators.size import SIDE, SizeNet, error_of, features
+from kfsr.image import luma
+from kfsr.kernel import Kernel
+from kfsr.kernel.gaussian import cubic, fit_gaussian
+from kfsr.kernel.random import random_blur
+from kfsr.numerics import working_dtype
 
-FOLDS = 5
+SCALES = {2: 0.4, 3: 0.2, 4: 0.4}
+KINDS = {"gaussian": 0.4, "shake": 0.26, "flat": 0.1, "program": 0.24}
+LIKE = 0.92
+"""Correlation with a Gaussian from which on a kernel counts as one."""
+
+CHUNK = 250
 
 
-def samples(folder: Path, scale: int) -> list[tuple[list[float], float]]:
-    """Features, and log(true size / estimated size), of every picture that is large enough."""
-    out = []
-    for case in find_cases(folder, scale, []):
-        if case.kernel is None:
-            continue
-        true = fit_gaussian(load_kernel(case.kernel, scale).array, scale)[0].trace
-        try:
-            fit = spectral.estimate(luma(read_image(case.low_res).pixels), scale)
-        except InputError:
-            continue
-        # Kernels without extent, or wider than any estimate may be, have no size to learn.
-        if -4 < math.log(true / scale**2) < 1.4:
-            out.append((features(fit), math.log(true / fit.kernel.trace)))
+@dataclass(frozen=True)
+class Sample:
+    """photograph: its number. luminance: (h, w), 65535 is white. features: of the spectral fit. error: what must be
+    added to its logarithm (3,). like: correlation of the true kernel with its Gaussian."""
+
+    photograph: int
+    scale: int
+    kind: str
+    luminance: np.ndarray
+    features: list[float]
+    error: np.ndarray
+    like: float
+
+
+def program_kernel(scale: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """What programs shrink pictures with: bicubic, area, bilinear or Lanczos, all antialiased."""
+    i = (np.arange(size) - (size - 1) / 2) / scale
+    profile = {
+        "bicubic": cubic(i),
+        "area": (np.abs(i) < 0.5).astype(float),
+        "bilinear": np.maximum(0, 1 - np.abs(i)),
+        "lanczos": np.sinc(i) * np.sinc(i / 3) * (np.abs(i) < 3),
+    }[str(rng.choice(["bicubic", "area", "bilinear", "lanczos"], p=[0.5, 0.25, 0.1, 0.15]))]
+    k = np.outer(profile, profile)
+    return k / k.sum()
+
+
+def sharp_picture(paths: list[Path], n: int, rng: np.random.Generator) -> Image.Image:
+    """A photograph at one of three sizes; some a little softer, as pictures are that fill a camera's sensor."""
+    picture = shrunk_picture(paths[n], float(rng.choice([1.0, 0.7, 0.5])))
+    if rng.random() < 0.2:
+        picture = softened(picture, rng.uniform(0.2, 0.6))
+    return picture
+
+
+@lru_cache(maxsize=1000)
+def shrunk_picture(path: Path, factor: float) -> Image.Image:
+    """The photograph, `factor` as large."""
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    sides = (round(picture.width * factor), round(picture.height * factor))
+    return picture if factor == 1 else picture.resize(sides, Image.Resampling.LANCZOS)
+
+
+def softened(picture: Image.Image, deviation: float) -> Image.Image:
+    """Blurred by a Gaussian of that many pixels."""
+    i = np.arange(-3, 4)
+    profile = np.exp(-0.5 * (i / deviation) ** 2)
+    k = np.outer(profile, profile)
+    x = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[:, None].float()
+    y = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="reflect"), torch.from_numpy(k / k.sum()).float()[None, None])
+    return Image.fromarray(y[:, 0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+
+
+def sample(paths: list[Path], rng: np.random.Generator) -> Sample | None:
+    """A random low-resolution picture, None when it is too small or flat."""
+    scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
+    n = int(rng.integers(len(paths)))
+    picture = np.asarray(sharp_picture(paths, n, rng))
+    sides = [
+        min(side, SIDE * scale, max(24 * scale, round(side * rng.uniform(0.4, 1.6)))) // scale * scale
+        for side in picture.shape[:2]
+    ]
+    top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip(picture.shape, sides, strict=False))
+    clean = torch.from_numpy(picture[top : top + sides[0], left : left + sides[1]].copy()).permute(2, 0, 1)
+    kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
+    if kind == "program":
+        kernel = Kernel(program_kernel(scale, size, rng), scale, kind)
+    else:
+        kernel = random_blur(scale, size, rng, kind).sample(scale, size)
+    k = torch.from_numpy(kernel.array.copy()).float()
+    low = degrade(clean[None].float() / 127.5 - 1, k, scale)[0]
+    if rng.random() < 0.4:
+        low = low + rng.uniform(1, 8) / 127.5 * torch.from_numpy(rng.standard_normal(low.shape)).float()
+    if rng.random() < 0.25:
+        low = compressed(low, int(rng.integers(60, 96)))
+    stored = ((low + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy() / 255
+    luminance = luma(stored)
+    try:
+        fit = spectral.estimate(luminance, scale)
+    except InputError:
+        return None
+    gaussian, like = fit_gaussian(kernel.array, scale)
+    whole = np.round(luminance * 65535).astype(np.uint16)
+    return Sample(n, scale, kind, whole, features(fit), error_of(fit.kernel, gaussian), like)
+
+
+def some_samples(paths: list[Path], seed: tuple[int, int], count: int) -> list[Sample]:
+    """`count` samples of one random stream."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    out: list[Sample] = []
+    while len(out) < count:
+        if (one := sample(paths, rng)) is not None:
+            out.append(one)
     return out
 
 
-def train(x: Tensor, y: Tensor, steps: int, seed: int) -> SizeNet:
-    """Maximum likelihood of a Laplace distribution."""
-    torch.manual_seed(seed)
-    net = SizeNet()
-    net.mean.copy_(x.mean(0))
-    net.deviation.copy_(x.std(0))
-    optimiser = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        some = torch.randint(len(x), (256,))
-        median, log_spread = net(x[some]).unbind(1)
-        loss = ((y[some] - median).abs() * torch.exp(-log_spread) + log_spread).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return net.eval()
+def all_samples(file: Path, paths: list[Path], seed: int, count: int, workers: int) -> list[Sample]:
+    """The samples in the `file`, and what lacks to `count` of them, which goes into it chunk by chunk."""
+    chunks = []
+    with file.open("ab+") as kept, ProcessPoolExecutor(workers) as pool:
+        kept.seek(0)
+        while kept.peek(1):
+            chunks.append(pickle.load(kept))
+        left = [(seed, n) for n in range(len(chunks), math.ceil(count / CHUNK))]
+        for chunk in pool.map(some_samples, repeat(paths), left, repeat(CHUNK)):
+            pickle.dump(chunk, kept)
+            kept.flush()
+            chunks.append(chunk)
+    return [one for chunk in chunks for one in chunk]
+
+
+def turned(x: np.ndarray, shape: np.ndarray, symmetry: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (h, w) and (size, difference of the axes, what is off the diagonal) of its kernel, turned alike."""
+    x, shape = np.rot90(x, symmetry % 4), shape.copy()
+    shape[1:] *= (-1) ** (symmetry % 2)
+    if symmetry > 3:
+        x, shape[2] = x[:, ::-1], -shape[2]
+    return x, shape
+
+
+def batches(samples: list[Sample], size: int, rng: np.random.Generator) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """(luminance, features, errors, whether no Gaussian) of samples of about one size, cut to the smallest, turned."""
+    order = np.argsort([one.luminance.size * math.exp(0.3 * rng.standard_normal()) for one in samples])
+    starts = rng.permutation(np.arange(0, len(order), size))
+    for start in starts:
+        some = [samples[n] for n in order[start : start + size]]
+        pictures, known, errors = [], [], []
+        for one in some:
+            symmetry = int(rng.integers(8))
+            x, error = turned(one.luminance, one.error, symmetry)
+            _, shape = turned(one.luminance, np.array([0.0, *one.features[-2:]]), symmetry)
+            pictures.append(x.astype(np.float32) / 32767.5 - 1)
+            known.append([*one.features[:-2], *shape[1:]])
+            errors.append(error)
+        h, w = (min(x.shape[axis] for x in pictures) for axis in (0, 1))
+        cut = []
+        for x in pictures:
+            i, j = (int(rng.integers(0, side - part + 1)) for side, part in zip(x.shape, (h, w), strict=True))
+            cut.append(x[i : i + h, j : j + w])
+        yield (
+            torch.from_numpy(np.stack(cut))[:, None],
+            torch.tensor(known, dtype=torch.float32),
+            torch.from_numpy(np.stack(errors)).float(),
+            torch.tensor([float(one.like < LIKE) for one in some]),
+        )
+
+
+def loss_of(out: Tensor, errors: Tensor, odd: Tensor) -> Tensor:
+    """Negative log likelihood: of Laplace distributions of the errors, and of a Gaussian's being too little."""
+    log_spread = out[:, [3, 4, 4]].clamp(-4, 3)
+    laplace = (errors - out[:, :3]).abs() * torch.exp(-log_spread) + log_spread
+    return (laplace * laplace.new_tensor([1.0, 0.5, 0.5])).sum(1).mean() + 0.3 * F.binary_cross_entropy_with_logits(
+        out[:, 5], odd
+    )
+
+
+def report(net: SizeNet, samples: list[Sample]) -> None:
+    """How wrong the spectral and the judged sizes are, and how the spread that is named agrees."""
+    with torch.no_grad():
+        out = torch.stack(
+            [
+                net(
+                    torch.from_numpy(one.luminance.astype(np.float32) / 32767.5 - 1)[None, None],
+                    torch.tensor([one.features]),
+                )[0]
+                for one in samples
+            ]
+        ).numpy()
+    true = np.stack([one.error for one in samples])
+    odd = np.array([one.like < LIKE for one in samples])
+    error, spread = np.abs(true - out[:, :3]), np.exp(out[:, 3])
+    rank = (out[odd, 5][:, None] > out[~odd, 5]).mean()
+    print(
+        f"{len(samples)} pictures; mean |log size error|: spectral {np.abs(true[:, 0]).mean():.3f}, "
+        f"judged {error[:, 0].mean():.3f}; of shape: {np.abs(true[:, 1:]).mean():.3f}, {error[:, 1:].mean():.3f}; "
+        f"no Gaussian told from Gaussian: {rank:.3f}"
+    )
+    kinds = np.array([one.kind for one in samples])
+    for kind in KINDS:
+        some = kinds == kind
+        print(f"{kind}: spectral {np.abs(true[some, 0]).mean():.3f}, judged {error[some, 0].mean():.3f}")
+    for low, high in ((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 9.0)):
+        some = (spread >= low) & (spread < high)
+        if some.any():
+            print(f"spread {low} to {high}: {int(some.sum())} pictures, mean error {error[some, 0].mean():.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", type=Path, nargs="+")
+    parser.add_argument("photographs", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--samples", type=Path, default=Path("size-samples.pkl"), help="where they are kept")
+    parser.add_argument("--count", type=int, default=24000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--hold-out", type=int, default=0, metavar="N", help="do not learn from every Nth photograph")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    found = [
-        one for folder in args.cases for s in (2, 3, 4) if (folder / f"lr_x{s}").is_dir() for one in samples(folder, s)
-    ]
-    x, y = (torch.tensor(v, dtype=torch.float32) for v in zip(*found, strict=True))
-    fold = torch.arange(len(x)) % FOLDS
-    spread = torch.zeros(len(x))
-    error = torch.zeros(len(x))
-    for n in range(FOLDS):
-        net = train(x[fold != n], y[fold != n], args.steps, args.seed)
-        with torch.no_grad():
-            median, log_spread = net(x[fold == n]).unbind(1)
-        error[fold == n], spread[fold == n] = (y[fold == n] - median).abs(), log_spread.exp()
-    print(f"{len(x)} pictures; mean |log size error|, spectral {y.abs().mean():.2f}, judged {error.mean():.2f}")
-    for low, high in ((0.0, 0.15), (0.15, 0.3), (0.3, 0.6), (0.6, 9.0)):
-        some = (spread >= low) & (spread < high)
-        print(f"spread {low} to {high}: {int(some.sum())} pictures, mean error {error[some].mean():.2f}")
-    save_file(train(x, y, args.steps, args.seed).state_dict(), args.output / "size.safetensors")
+    paths = sorted(p for folder in args.photographs for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    samples = all_samples(args.samples, paths, args.seed, args.count, args.workers)
+    held = [one for one in samples if args.hold_out and one.photograph % args.hold_out == 0]
+    learned = [one for one in samples if not args.hold_out or one.photograph % args.hold_out]
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    net = SizeNet()
+    known = torch.tensor([one.features for one in learned])
+    net.mean.copy_(known.mean(0))
+    net.deviation.copy_(known.std(0))
+    optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=1e-2)
+    steps = args.epochs * math.ceil(len(learned) / args.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.1)
+    dtype = working_dtype(torch.device("cpu"))
+    start = time.perf_counter()
+    for epoch in range(args.epochs):
+        losses = []
+        for x, some, errors, odd in batches(learned, args.batch, rng):
+            with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+                out = net(x, some)
+            loss = loss_of(out.float(), errors, odd)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s", flush=True)
+        state = {name: value.to(torch.float16).contiguous() for name, value in net.state_dict().items()}
+        save_file(state, args.output / "size.safetensors")
+    report(net.eval(), held or learned[:1000])
 
 
 if __name__ == "__main__":

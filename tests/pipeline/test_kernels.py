@@ -23,12 +23,12 @@ def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
         assert np.array_equal(kernel.array, used.array)
 
 
-def test_auto_takes_the_presets_gaussian_where_the_spectra_are_sure():
+def test_auto_takes_the_presets_gaussian_where_the_picture_looks_like_it():
     kernel = gaussian_kernel(np.array([[4.0, 1.0], [1.0, 2.0]]), 2)
     low = low_resolution(kernel)
     fast = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
     assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
-    assert fast.report.choice.startswith("spectral: a Gaussian explains")
+    assert fast.report.choice.startswith("spectral: the picture looks like a Gaussian's")
     assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
 
 
