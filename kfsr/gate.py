@@ -65,12 +65,19 @@ class Trial:
     rehearsed: float
     rehearsal_gain: float
 
-    def objection(self, settings: GateSettings, scale: int, pixels: int, estimated: bool = True) -> str | None:
+    def objection(
+        self, settings: GateSettings, scale: int, pixels: int, uncertainty: float, estimated: bool = True
+    ) -> str | None:
         """Why the result is not to be trusted, or None when it is. A kernel that was given, not `estimated`, is taken
-        at its word: ringing is then the picture's own. So is one that many `pixels` told, up to a point."""
+        at its word: ringing is then the picture's own. So is one that many `pixels` told, or of little `uncertainty`,
+        up to a point."""
         if self.rehearsal_gain < 0:
             return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
-        sure = min(settings.most_credit, max(1.0, pixels / settings.doubtful_pixels) ** settings.credit_power)
+        sure = min(
+            settings.most_credit,
+            max(1.0, pixels / settings.doubtful_pixels, (settings.doubtful / max(uncertainty, 1e-3)) ** 2)
+            ** settings.credit_power,
+        )
         allowed = settings.overshoot_ratios[scale - 2] * sure * self.rehearsed + settings.overshoot_floor
         if estimated and self.overshoot > allowed:
             return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
@@ -158,7 +165,7 @@ def choose(
         generator.set_state(state)  # the same noise for every step
         trial = rehearse(window, k, kernel.scale, sigma * step.sigma, doubt, noise, solve, generator)
         progress("gate", number + 1, len(settings.steps))
-        objection = trial.objection(settings, kernel.scale, low_res[0, 0].numel(), estimated)
+        objection = trial.objection(settings, kernel.scale, low_res[0, 0].numel(), uncertainty, estimated)
         if objection is None:
             verdict = Verdict(TRUSTED, "", trial)
             if number:

@@ -70,16 +70,16 @@ def rehearsed(solve):
 def test_interpolation_gains_nothing_in_the_rehearsal_and_passes():
     trial = rehearsed(interpolate)
     assert trial.rehearsal_gain == pytest.approx(0, abs=1e-6)
-    assert trial.objection(GateSettings(), 2, 96**2) is None
+    assert trial.objection(GateSettings(), 2, 96**2, 1.0) is None
 
 
 def test_ringing_is_objected_to():
-    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2, 96**2)
+    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2, 96**2, 1.0)
 
 
 def test_a_solver_that_fails_the_rehearsal_is_objected_to():
     trial = rehearsed(lambda low_res, kernel, sigma, uncertainty: torch.zeros_like(bicubic_upscale(low_res, 2)))
-    assert "worse than bicubic" in trial.objection(GateSettings(), 2, 96**2)
+    assert "worse than bicubic" in trial.objection(GateSettings(), 2, 96**2, 1.0)
 
 
 def chosen(solve, estimated=True):
@@ -91,11 +91,20 @@ def chosen(solve, estimated=True):
 def test_a_large_picture_may_ring_more():
     trial = Trial(overshoot=10.0, rehearsed=6.0, rehearsal_gain=1.0)
     cfg = GateSettings()
-    small, large, huge = (trial.objection(cfg, 2, side**2) for side in (256, 800, 8000))
+    small, large, huge = (trial.objection(cfg, 2, side**2, 1.0) for side in (256, 800, 8000))
     assert "rings" in small
     assert large is None
     assert huge is None
-    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 8000**2)
+    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 8000**2, 1.0)
+
+
+def test_with_a_sure_kernel_a_picture_may_ring_more():
+    trial = Trial(overshoot=10.0, rehearsed=6.0, rehearsal_gain=1.0)
+    cfg = GateSettings()
+    sure, unsure = (trial.objection(cfg, 2, 96**2, uncertainty) for uncertainty in (0.15, 0.6))
+    assert sure is None
+    assert "rings" in unsure
+    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 96**2, 0.0)
 
 
 def test_what_passes_is_used_as_it_is():
