@@ -21,12 +21,15 @@ class SpectralSettings:
 
 @dataclass(frozen=True)
 class SizeSettings:
-    """windows: how many of a picture are judged. widest: by how much log size may be raised at most, and only where the
-    log odds of that the kernel is no Gaussian are under `sure_odds`: a Gaussian as wide as another kernel rings.
+    """windows: how many of a picture are judged. bias: by how much log size and form may be misjudged on photographs of
+    another kind than the net has seen; only what is beyond is corrected. widest: by how much log size may be raised at
+    most, and only where the log odds of that the kernel is no Gaussian are under `sure_odds`: a Gaussian as wide as
+    another kernel rings.
     trusted_spread: of log size, well under which the kernel is taken as it is. caution: by how many spreads log size
     is lowered well above it. doubt: uncertainty that the solver is told, per spread squared."""
 
     windows: int = 6
+    bias: float = 0.1
     widest: float = 0.3
     sure_odds: float = -3.0
     trusted_spread: float = 0.3

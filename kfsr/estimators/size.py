@@ -159,6 +159,7 @@ def judge(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, sett
     out = np.stack(said).astype(float)
     weight = np.exp(-2 * out[:, 3])
     error = weight @ out[:, :3] / weight.sum()
+    error = np.sign(error) * np.maximum(np.abs(error) - settings.bias, 0)
     spread = math.exp(float(out[:, 3].mean()))
     odd = float(out[:, 5].mean())
     widest = settings.widest if odd < settings.sure_odds else 0.0
