@@ -18,7 +18,7 @@ from kfsr.settings import PatchSettings, preset_named
 
 START = 4.0
 """Seconds until a process is ready: importing torch, mostly."""
-SPECTRAL = 0.1
+SPECTRAL = 0.4
 EDGES = 25.0
 POLISH = 5.0
 """Seconds of what the edges add to KernelFusion's kernel, besides a kernel of their own."""
