@@ -57,12 +57,12 @@ def test_a_limit_is_kept_and_changes_the_picture_by_a_grey_level_at_most(tmp_pat
     sharp = np.tile(data.astronaut(), (2, 6, 1))
     PIL.Image.fromarray(sharp).reduce(2).save(tmp_path / "wide.png")
     np.save(tmp_path / "k.npy", np.full((2, 2), 1 / 4))
-    limits = {"free.png": (), "less.png": ("--max-memory", "600M")}
+    limits = {"free.png": (), "less.png": ("--max-memory", "620M")}
     peaks = []
     for name, limit in limits.items():
         args = ("upscale", "wide.png", "-o", name, "--preset", "fast", "--kernel", "k.npy", "--json", *limit)
         peaks.append(json.loads(kfsr_run(tmp_path, *args).ok().stdout)["peak_memory_mib"])
-    assert peaks[1] < 600 < peaks[0]
+    assert peaks[1] < 620 < peaks[0]
     difference = np.abs(levels(tmp_path, "free.png") - levels(tmp_path, "less.png"))
     assert (difference > 1).mean() < 1e-3
     assert difference[16:-16, 16:-16].max() <= 2
