@@ -189,10 +189,10 @@ class GateSettings:
     1] units; the picture's noise takes their place where it is more. given_uncertainty, estimated_uncertainty: of
     such kernels, for the solver that was trained with it; a little also for one that is given, since pictures are
     stored in 8 bits and gamma-encoded. overshoot_ratios (for scale 2, 3, 4), overshoot_floor (grey levels):
-    overshoot beyond ratio * rehearsed + floor is ringing. doubtful_pixels, doubtful, credit_power, most_credit: a
+    overshoot beyond ratio * rehearsed + floor is ringing. doubtful_pixels, credit_power, doubtful, most_credit: a
     kernel that more low-resolution pixels told, or of less uncertainty, is surer, and the ratio is larger by the
-    greater of pixels / doubtful_pixels and (doubtful / uncertainty)^2, to that power, up to `most_credit`. steps: what
-    is tried in turn. window: side in low-res pixels of what is judged."""
+    greater of (pixels / doubtful_pixels)^power and doubtful / uncertainty, up to `most_credit`. steps: what is tried in
+    turn. window: side in low-res pixels of what is judged."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
@@ -201,8 +201,8 @@ class GateSettings:
     overshoot_ratios: tuple[float, float, float] = (1.4, 1.4, 1.4)
     overshoot_floor: float = 1.0
     doubtful_pixels: int = 256**2
-    doubtful: float = 0.5
     credit_power: float = 1 / 6
+    doubtful: float = 0.225
     most_credit: float = 1.5
     steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
     window: int = 112
