@@ -12,6 +12,7 @@ import math
 import pickle
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -168,7 +169,9 @@ def turned(x: np.ndarray, shape: np.ndarray, symmetry: int) -> tuple[np.ndarray,
     return x, shape
 
 
-def batches(samples: list[Sample], size: int, rng: np.random.Generator) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+def batches(
+    samples: list[Sample], size: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """(luminance, features, errors, whether no Gaussian) of samples of about one size, cut to the smallest, turned."""
     order = np.argsort([one.luminance.size * math.exp(0.3 * rng.standard_normal()) for one in samples])
     starts = rng.permutation(np.arange(0, len(order), size))
