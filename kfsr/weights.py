@@ -13,7 +13,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from kfsr.errors import InputError
-from kfsr.estimators import size
+from kfsr.estimators import calibration as size
 from kfsr.solvers import unrolled, usrnet
 
 BUNDLED = "unrolled/unrolled.safetensors"

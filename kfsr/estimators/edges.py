@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import InputError
-from kfsr.estimators.windows import busiest_windows
 from kfsr.kernel.value import Kernel, check_scale
-from kfsr.least_squares import normal_equations
 from kfsr.numerics import check_finite
+from kfsr.operator.fit import normal_equations
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
 

@@ -20,9 +20,9 @@ from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel
 from kfsr.numerics import check_finite, in_working_precision
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel
-from kfsr.patch.network import SIGMA_DATA
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.network import SIGMA_DATA
 from kfsr.progress import Progress, silent
 from kfsr.settings import IklSettings
 

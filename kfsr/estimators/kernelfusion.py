@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
-from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError
-from kfsr.estimators.siren import SirenKernel
-from kfsr.estimators.unet import UNet
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite, in_working_precision
-from kfsr.patch.diffusion import alphas_bar, noise_level, posterior
-from kfsr.patch.model import PatchModel
+from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.priors.diffusion import alphas_bar, noise_level, posterior
+from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.siren import SirenKernel
+from kfsr.priors.unet import UNet
 from kfsr.progress import Progress, silent
 from kfsr.settings import KernelFusionSettings
 

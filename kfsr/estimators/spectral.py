@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from kfsr.analysis.noise import noise_variance
+from kfsr.analysis.spectrum import QUANTISATION, fold, mean_periodogram
 from kfsr.errors import InputError
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
 from kfsr.kernel.value import Kernel, check_scale, default_size
-from kfsr.noise import noise_variance
 from kfsr.numerics import check_finite
 from kfsr.settings import SpectralSettings
-from kfsr.spectrum import QUANTISATION, fold, mean_periodogram
 
 
 @dataclass(frozen=True)

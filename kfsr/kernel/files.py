@@ -72,7 +72,7 @@ def save_kernel(kernel: Kernel, path: Path | str) -> None:
 
     Raises UsageError for an unknown ending, OutputError when the file cannot be written.
     """
-    from kfsr.image.files import write_bytes
+    from kfsr.files import write_bytes
 
     path = Path(path)
     try:

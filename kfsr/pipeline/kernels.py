@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.degradation import reflect_pad
+from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import InputError, UsageError
-from kfsr.estimators import edges, ikl, kernelfusion, size, spectral
-from kfsr.estimators.windows import busiest_windows
+from kfsr.estimators import calibration as size
+from kfsr.estimators import edges, ikl, kernelfusion, spectral
 from kfsr.kernel import Kernel, bicubic_kernel, default_size, gaussian_kernel
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
+from kfsr.operator.spatial import reflect_pad
 from kfsr.pipeline.work import Work, check_choice
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import GateSettings
 from kfsr.solvers.unrolled import WORST
 from kfsr.weights import size_judge

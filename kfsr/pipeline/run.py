@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.cost.memory import check_fusion, largest_tile
 from kfsr.errors import InputError, UsageError
-from kfsr.gate import BICUBIC, TRUSTED, Verdict
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale
-from kfsr.memory import check_fusion, largest_tile
+from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.pipeline.gate import BICUBIC, TRUSTED, Verdict
 from kfsr.pipeline.kernels import ESTIMATORS, KernelStage, check_kernel_method
 from kfsr.pipeline.solving import SolverStage, check_solver, gate_settings
 from kfsr.pipeline.work import Work, kernel_tensor
@@ -92,13 +92,13 @@ def upscale(
 
     image: an `Image`, or an array as `Image.from_array` takes it. kernel_method: auto, spectral, ikl, edges,
     kernelfusion or bicubic, used when no kernel is given. kernel_init: what ikl starts from, spectral or gaussian.
-    refine: whether the kernel gets its fine form through the solver (`kfsr.refinement`), also one that is given; None
+    refine: whether the kernel gets its fine form through the solver (`estimators.refinement`), also one given; None
     refines the estimates that gain by it, spectral and ikl. uncertainty: of the kernel, 0 to 2, for `unrolled`; None is
     the preset's, little for one that is given. joint: with kernelfusion, return the picture that was found with the
     kernel, and solve nothing; no gate judges it, and the whole picture is worked on. solver: unrolled, unfolding, zssr
     or bicubic (plain interpolation); weights: a file for `unrolled` in place of the bundled ones. window: upscale only
     this part; everything is still learned from the whole picture. max_memory: bytes that the tiles are made smaller for
-    (`kfsr.memory`); on a GPU its own. Where a GPU's memory is too little all the same the tiles are halved, and in the
+    (`cost.memory`); on a GPU its own. Where a GPU's memory is too little all the same the tiles are halved, and in the
     end the CPU solves. checkpoint: a file for the state of the long stages, written every two minutes: the same call
     goes on from there when it was stopped; the file is left for the caller to remove. progress: called as
     progress(stage, step, total). The same seed on the same CPU gives the same picture, stopped in between or not.

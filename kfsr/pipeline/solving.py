@@ -11,15 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr import refinement
-from kfsr.degradation import bicubic_upscale
+from kfsr.analysis.noise import noise_variance
 from kfsr.errors import UsageError
-from kfsr.gate import BICUBIC, Choice, Solve, choose
+from kfsr.estimators import refinement
+from kfsr.estimators.refinement import Solve
 from kfsr.kernel import Kernel, half_kernel
-from kfsr.noise import noise_variance
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
+from kfsr.operator.spatial import bicubic_upscale
+from kfsr.pipeline.gate import BICUBIC, Choice, choose
 from kfsr.pipeline.work import Work, check_choice, kernel_tensor, told_sigma
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.progress import Progress, silent
 from kfsr.settings import GateSettings
 from kfsr.solvers import unfolding, unrolled, zssr

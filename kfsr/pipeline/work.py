@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 import kfsr
+from kfsr.analysis.noise import compression_level, noise_variance
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint
 from kfsr.errors import UsageError
 from kfsr.image import Image, luma
 from kfsr.kernel import Kernel
-from kfsr.noise import compression_level, noise_variance
 from kfsr.progress import Progress
 from kfsr.settings import preset_named
 

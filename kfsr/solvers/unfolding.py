@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.degradation import bicubic_upscale
-from kfsr.patch.model import PatchModel
+from kfsr.operator.fourier import DataStep, border, padded
+from kfsr.operator.spatial import bicubic_upscale
+from kfsr.priors.patch.model import PatchModel
 from kfsr.progress import Progress, silent
 from kfsr.settings import UnfoldingSettings
-from kfsr.solvers.data_step import DataStep, border, padded
 from kfsr.solvers.tiles import solve_in_tiles
 
 

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kfsr.degradation import bicubic_upscale
 from kfsr.errors import InputError
 from kfsr.numerics import check_finite, in_working_precision
-from kfsr.solvers.data_step import DataStep, border, padded
+from kfsr.operator.fourier import DataStep, border, padded
+from kfsr.operator.spatial import bicubic_upscale
 from kfsr.solvers.tiles import solve_in_tiles
 
 WIDTHS = (48, 64, 64)

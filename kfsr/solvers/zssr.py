@@ -13,14 +13,14 @@ import math
 import torch
 from torch import Tensor
 
-from kfsr.degradation import bicubic_upscale, reflect_pad
 from kfsr.numerics import check_finite, in_working_precision
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel
-from kfsr.patch.network import PatchDenoiser
+from kfsr.operator.fourier import DataStep, border, circular_degrade, padded
+from kfsr.operator.spatial import bicubic_upscale, reflect_pad
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.progress import Progress, silent
 from kfsr.settings import ZssrSettings
-from kfsr.solvers.data_step import DataStep, border, circular_degrade, padded
 from kfsr.solvers.tiles import solve_in_tiles
 
 

@@ -29,15 +29,15 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1] / "unrolled"))
 from train import CANVAS, SUFFIXES, compressed
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
-from kfsr.estimators.size import SIDE, SizeNet, error_of, features
+from kfsr.estimators.calibration import SIDE, SizeNet, error_of, features
 from kfsr.image import luma
 from kfsr.kernel import Kernel
 from kfsr.kernel.gaussian import cubic, fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.numerics import working_dtype
+from kfsr.operator.spatial import degrade
 
 SCALES = {2: 0.4, 3: 0.2, 4: 0.4}
 KINDS = {"gaussian": 0.4, "shake": 0.26, "flat": 0.1, "program": 0.24}

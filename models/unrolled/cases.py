@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 from train import CANVAS, SUFFIXES, compressed
 
-from kfsr.degradation import degrade
 from kfsr.kernel import save_kernel
 from kfsr.kernel.random import KINDS, random_blur
+from kfsr.operator.spatial import degrade
 
 
 def random_part(picture: Image.Image, least: int, rng: np.random.Generator) -> Image.Image:

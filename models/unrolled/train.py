@@ -23,7 +23,7 @@ from torch import Tensor
 
 from kfsr.kernel.random import random_blur
 from kfsr.numerics import working_dtype
-from kfsr.solvers.data_step import circular_degrade
+from kfsr.operator.fourier import circular_degrade
 from kfsr.solvers.unrolled import UnrolledNet
 
 SCALES = {1: 0.08, 2: 0.42, 3: 0.1, 4: 0.4}

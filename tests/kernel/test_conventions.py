@@ -10,7 +10,6 @@ import scipy.signal
 import torch
 from skimage import data
 
-from kfsr.degradation import degrade
 from kfsr.kernel import (
     Kernel,
     from_div2krk,
@@ -22,6 +21,7 @@ from kfsr.kernel import (
     to_true_convolution,
     to_usrnet,
 )
+from kfsr.operator.spatial import degrade
 
 SCALES = (1, 2, 3, 4)
 KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk" / "gt_k_x2"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.kernel import (
     MAX_SIZE,
@@ -15,6 +14,7 @@ from kfsr.kernel import (
     gaussian_kernel,
     resize_kernel,
 )
+from kfsr.operator.spatial import degrade
 
 COVARIANCE = np.array([[3.0, 1.1], [1.1, 1.6]])
 

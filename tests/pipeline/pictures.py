@@ -5,7 +5,7 @@ import torch
 from skimage import data
 
 import kfsr
-from kfsr.degradation import degrade
+from kfsr.operator.spatial import degrade
 from kfsr.settings import (
     EdgesSettings,
     IklSettings,
