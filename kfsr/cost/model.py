@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from kfsr.cost import memory
-from kfsr.settings import PatchSettings, preset_named
+from kfsr.recipe import preset_named
+from kfsr.settings import PatchSettings
 
 START = 4.0
 """Seconds until a process is ready: importing torch, mostly."""
@@ -125,11 +126,11 @@ def of_run(pictures: Sequence[Cost], shared_kernel: Sequence[Cost], workers: int
 
 
 def _method(choice: Choice) -> str:
-    return preset_named(choice.preset).gaussian_method if choice.method == "auto" else choice.method
+    return preset_named(choice.preset).auto.gaussian_method if choice.method == "auto" else choice.method
 
 
 def _refines(method: str, choice: Choice) -> bool:
-    return choice.refine or (choice.refine is None and method in preset_named(choice.preset).refine.methods)
+    return choice.refine or (choice.refine is None and method in ("spectral", "ikl"))
 
 
 def _training(patch: PatchSettings) -> float:

@@ -73,7 +73,7 @@ def _fitted(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int, sigma: flo
     """argmin_k |k * high_res - low_res|^2 + inertia |k - what it was|^2, of the mean channel's gradients."""
     rim = min(cfg.rim, min(low_res.shape[-2:]) // 4)
     matrix, right = normal_equations(high_res[0].mean(0), low_res[0].mean(0), k.shape[0], scale, rim)
-    weight = cfg.inertia[scale - 2] * cfg.pixels / low_res[0, 0].numel() * (1 + (sigma / cfg.noise) ** 2)
+    weight = cfg.inertia.at(scale) * cfg.pixels / low_res[0, 0].numel() * (1 + (sigma / cfg.noise) ** 2)
     inertia = weight * matrix.diagonal().mean().clamp_min(1e-12)
     matrix.diagonal().add_(inertia)
     return torch.linalg.solve(matrix, right + inertia * k.double().flatten()).reshape(k.shape).float()

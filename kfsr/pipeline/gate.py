@@ -59,7 +59,7 @@ class Trial:
             return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
         told = max(1.0, pixels / settings.doubtful_pixels) ** settings.credit_power
         sure = min(settings.most_credit, max(told, settings.doubtful / max(uncertainty, 1e-3)))
-        allowed = settings.overshoot_ratios[scale - 2] * sure * self.rehearsed + settings.overshoot_floor
+        allowed = settings.overshoot_ratios.at(scale) * sure * self.rehearsed + settings.overshoot_floor
         if estimated and self.overshoot > allowed:
             return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
         return None

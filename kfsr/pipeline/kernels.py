@@ -167,7 +167,7 @@ class KernelStage:
     def chosen(self) -> Kernel:
         """The kernel by the method that suits the picture: a Gaussian unless the judge thinks that it is none, then
         what the edges tell, unless that is small."""
-        cfg, gaussian = self.work.preset.auto, self.work.preset.gaussian_method
+        cfg, gaussian = self.work.preset.auto, self.work.preset.auto.gaussian_method
         with self.work.timed("spectral"):
             judged = self.judged
         # Spectra that are no Gaussian's are fitted by one that is far too small.

@@ -142,7 +142,7 @@ class SolverStage:
         """`kernel` with the fine form that the bundled solver finds, whatever makes the picture later; as it is where
         that is not asked for, nor (None) known to help."""
         cfg = self.work.preset.refine
-        if refine is False or (refine is None and kernel.method not in cfg.methods):
+        if refine is False or (refine is None and kernel.method not in ("spectral", "ikl")):
             return kernel
         solve, _ = self._solver("unrolled", None)
         with self.work.timed("refine"):

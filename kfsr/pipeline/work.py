@@ -20,7 +20,7 @@ from kfsr.errors import UsageError
 from kfsr.image import Image, luma
 from kfsr.kernel import Kernel
 from kfsr.progress import Progress
-from kfsr.settings import preset_named
+from kfsr.recipe import preset_named
 
 
 class Work:
