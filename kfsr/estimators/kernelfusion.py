@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
 from kfsr.errors import InputError
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.operator.spatial import bicubic_upscale, degrade
@@ -72,7 +73,7 @@ def estimate(
 
     high_res, kernel = in_working_precision(device, run, generator)
     trimmed = _trimmed(kernel, cfg.cut).cpu().double().numpy()
-    return Fusion(high_res, Kernel.from_array(trimmed, scale, "kernelfusion"))
+    return Fusion(high_res, Kernel.from_array(trimmed, scale, Provenance("estimated", "kernelfusion")))
 
 
 def reverse_diffusion(

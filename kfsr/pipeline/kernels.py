@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +24,6 @@ from kfsr.weights import size_judge
 
 KERNEL_METHODS = ("auto", "spectral", "ikl", "edges", "kernelfusion", "bicubic")
 KERNEL_INITS = ("spectral", "gaussian")
-ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
 
 
 def check_kernel_method(method: str, init: str) -> None:
@@ -51,7 +49,7 @@ class KernelStage:
 
     def uncertainty(self, gate: GateSettings, kernel: Kernel) -> float:
         """How wrong a kernel may be, for the solver: an estimate more where the picture says little about its size."""
-        if kernel.method not in ESTIMATORS:
+        if not kernel.estimated:
             return gate.given_uncertainty
         if kernel.method in ("edges", "kernelfusion"):
             cfg = self.work.preset.edges
@@ -116,7 +114,7 @@ class KernelStage:
         """The one that the edges speak for, under the first one's method."""
         with self.work.timed("edges"):
             best = min(kernels, key=lambda one: edges.objective(self.work.luminances, one, self.work.preset.edges))
-        return replace(best, method=kernels[0].method)
+        return best.stamped(kernels[0].provenance)
 
     def _grown(self, kernel: Kernel) -> Kernel:
         with self.work.timed("edges"):

@@ -18,7 +18,7 @@ from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, check_scale
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Verdict
-from kfsr.pipeline.kernels import ESTIMATORS, KernelStage, check_kernel_method
+from kfsr.pipeline.kernels import KernelStage, check_kernel_method
 from kfsr.pipeline.solving import SolverStage, check_solver, gate_settings
 from kfsr.pipeline.work import Work, kernel_tensor
 from kfsr.progress import Progress, silent
@@ -154,7 +154,7 @@ def upscale(
         pixels, verdict = bicubic_upscale(part, scale), Verdict(TRUSTED, "")
     else:
         try:
-            estimated = kernel.method in ESTIMATORS
+            estimated = kernel.estimated
             doubt = kernels.uncertainty(gate_settings(work, solver), kernel) if uncertainty is None else uncertainty
             pixels, choice = solvers.solve(part, kernel, solver, doubt, weights, estimated=estimated)
             kernel, sigma, verdict = choice.kernel, choice.sigma, choice.verdict

@@ -161,7 +161,7 @@ class SolverStage:
             ]
         if len(each) == 1:
             return each[0]
-        return Kernel.from_array(np.mean([one.array for one in each], 0), self.work.scale, kernel.method)
+        return Kernel.from_array(np.mean([one.array for one in each], 0), self.work.scale, kernel.provenance)
 
 
 def _shrunk(picture: Tensor, factor: float) -> Tensor:
