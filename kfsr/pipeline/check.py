@@ -58,10 +58,8 @@ def _check_joint(recipe: Recipe, own_kernel: bool) -> None:
     if not own_kernel or not estimator(recipe.kernel_method).joint:
         given = recipe.kernel_method if own_kernel else "a kernel that is given"
         raise UsageError(f"only kernelfusion finds the picture with the kernel, not {given}; leave --joint out")
-    plain = Recipe()
-    unused = [
-        one for one in ("refine", "weights", "uncertainty", "solver") if getattr(recipe, one) != getattr(plain, one)
-    ]
+    fields, plain = ("refine", "weights", "uncertainty", "solver"), Recipe()
+    unused = [one for one in fields if getattr(recipe, one) != getattr(plain, one)]
     if unused:
         names = " and ".join(option(one) for one in unused)
         raise UsageError(f"with --joint nothing is solved or refined; leave {names} out")

@@ -22,7 +22,7 @@ from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.check import check, check_method
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict
 from kfsr.pipeline.kernels import estimated, stamped
-from kfsr.pipeline.solving import refined, refines, solved
+from kfsr.pipeline.solving import refined, solved
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 
@@ -114,8 +114,8 @@ def upscale(
         if recipe.joint:
             pixels, decision = _joint(problem, frame)
         else:
-            kernel = estimated(problem, recipe.kernel_method) if kernel is None else kernel
-            kernel = refined(problem, kernel) if refines(problem, kernel) else kernel
+            own = kernel is None
+            kernel = refined(problem, kernel or estimated(problem, recipe.kernel_method), own=own)
             pixels, decision = solved(problem, part, kernel, tile)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
@@ -173,8 +173,7 @@ def estimate_kernel(
     if len({one.channels for one in pictures}) > 1:
         pictures = [one.with_pixels(luma(one.pixels)[..., None], one.alpha) for one in pictures]
     problem = Problem(pictures, recipe, device, progress or silent, checkpoint)
-    kernel = estimated(problem, recipe.kernel_method)
-    return refined(problem, kernel) if refines(problem, kernel) else kernel
+    return refined(problem, estimated(problem, recipe.kernel_method), own=True)
 
 
 def _joint(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:

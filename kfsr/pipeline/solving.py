@@ -9,7 +9,7 @@ from torch import Tensor
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.problem import Problem, kernel_tensor, noise_to_expect
 from kfsr.estimators import refinement
-from kfsr.estimators.registry import METHODS, estimator
+from kfsr.estimators.registry import estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict, decide
@@ -63,15 +63,14 @@ def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
     return max(gate.estimated_uncertainty, kernel.provenance.uncertainty or 0.0)
 
 
-def refines(problem: Problem, kernel: Kernel) -> bool:
-    """Whether the recipe asks for a refinement of the kernel, or leaves it to the method that has estimated it."""
-    if problem.recipe.refine is not None or not kernel.estimated:
-        return bool(problem.recipe.refine)
-    return kernel.method in METHODS and estimator(kernel.method).refined
-
-
-def refined(problem: Problem, kernel: Kernel) -> Kernel:
-    """`kernel` with the fine form that the bundled solver finds, whatever makes the picture later."""
+def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
+    """`kernel` with the fine form that the bundled solver finds, whatever makes the picture later; as it is where the
+    recipe does not ask for that, nor leaves it to the method that has found it. own: it was found for this problem."""
+    wanted = problem.recipe.refine
+    if wanted is None:
+        wanted = own and estimator(kernel.method).refined
+    if not wanted:
+        return kernel
     cfg = problem.settings.refine
     solve = solver("unrolled").prepare(problem, 0).trial
     with problem.timed("refine"):
