@@ -117,7 +117,7 @@ def changed(kernel: Kernel, change: np.ndarray) -> Kernel:
     values, axes = np.linalg.eigh(np.array([[size + slant, cross], [cross, size - slant]]))
     variances = np.maximum((np.exp(values) - FLOOR) * kernel.scale**2, 2 * MIN_VARIANCE)
     changed = gaussian_kernel(axes @ np.diag(variances) @ axes.T, kernel.scale, kernel.size)
-    return Kernel(changed.array, kernel.scale, kernel.method)
+    return changed.stamped(kernel.provenance)
 
 
 def features(fit: SpectralFit) -> list[float]:

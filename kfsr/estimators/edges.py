@@ -28,6 +28,7 @@ from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations
@@ -67,10 +68,10 @@ def estimate(
     windows = _windows(luminance, cfg)
     if start:
         kernel = _polished(windows, _on_finer_grid(start, cfg.support), cfg, progress)
-        return _on_high_res_grid(kernel, scale, start.method)
+        return _on_high_res_grid(kernel, scale, start.provenance)
     kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
     kernel = _alternated(windows, kernel, cfg, cfg.iterations, cfg.sharpness_start, progress)
-    return _on_high_res_grid(kernel, scale, "edges")
+    return _on_high_res_grid(kernel, scale, Provenance("estimated", "edges"))
 
 
 def objective(
@@ -113,7 +114,7 @@ def grown(
             polished = _polished(windows, trial, cfg)
             reached = _objective(windows, polished, cfg)
             if reached < least:
-                best, least = _on_high_res_grid(polished, kernel.scale, kernel.method), reached
+                best, least = _on_high_res_grid(polished, kernel.scale, kernel.provenance), reached
         progress("edges, missing part", len(places) + step + 1, total)
     return best
 
@@ -300,12 +301,13 @@ def _cleaned(kernel: Tensor, cut: float) -> Tensor:
     return torch.from_numpy(k / k.sum()).float()
 
 
-def _on_high_res_grid(kernel: Tensor, scale: int, method: str) -> Kernel:
+def _on_high_res_grid(kernel: Tensor, scale: int, provenance: Provenance) -> Kernel:
     """From the finer grid to the high-resolution one, linearly, as wide."""
     side = kernel.shape[0] * scale // FINER
     i = (np.arange(side) - (side - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
     at = np.stack(np.meshgrid(i, i, indexing="ij"))
-    return Kernel.from_array(ndi.map_coordinates(kernel.double().numpy(), at, order=1, mode="constant"), scale, method)
+    resampled = ndi.map_coordinates(kernel.double().numpy(), at, order=1, mode="constant")
+    return Kernel.from_array(resampled, scale, provenance)
 
 
 def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:

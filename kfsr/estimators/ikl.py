@@ -21,6 +21,7 @@ from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator
 from kfsr.estimators.registry import estimator
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, default_size
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.priors.patch.crops import CropSampler
@@ -227,14 +228,14 @@ def _finished(refined: np.ndarray, first: Kernel, start: Kernel, cfg: IklSetting
         share = cfg.confidence if start.method == "spectral" else 1.0
         learned = start.covariance + share * change
         if np.linalg.eigvalsh(learned)[0] < MIN_VARIANCE:
-            return Kernel(start.array, start.scale, "ikl")
+            return start.stamped(Provenance("estimated", "ikl"))
         kernel = gaussian_kernel(learned, start.scale, start.size)
     else:
         kept = np.where(refined > 0.01 * refined.max(), refined, 0.0)
         free = Kernel.from_array(kept, start.scale)
         rest = gaussian_kernel(free.covariance * (1 / own - 1), 1, start.size - 1 + start.size % 2).array
         kernel = Kernel.from_array(fftconvolve(free.array, rest, mode="same"), start.scale)
-    return Kernel(kernel.array, start.scale, "ikl")
+    return Kernel(kernel.array, start.scale, Provenance("estimated", "ikl"))
 
 
 STEP_SECONDS = 0.19

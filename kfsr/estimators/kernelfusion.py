@@ -20,6 +20,7 @@ from kfsr.analysis.windows import busiest_windows
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.operator.spatial import bicubic_upscale, degrade, reflect_pad
@@ -79,7 +80,7 @@ def estimate(
 
     high_res, kernel = in_working_precision(device, run, generator)
     trimmed = _trimmed(kernel, cfg.cut).cpu().double().numpy()
-    return Fusion(high_res, Kernel.from_array(trimmed, scale, "kernelfusion"))
+    return Fusion(high_res, Kernel.from_array(trimmed, scale, Provenance("estimated", "kernelfusion")))
 
 
 def reverse_diffusion(

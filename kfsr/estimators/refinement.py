@@ -62,7 +62,7 @@ def refine(
     check_finite("refinement", fit - bias)
     # Noise out in the corners would swamp the second moment.
     refined[refined < cfg.cut * refined.max()] = 0
-    return Kernel.from_array(refined, scale, kernel.method)
+    return Kernel.from_array(refined, scale, kernel.provenance)
 
 
 def _fitted(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int, sigma: float, cfg: RefineSettings) -> Tensor:

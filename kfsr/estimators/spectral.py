@@ -24,6 +24,7 @@ from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.spectrum import QUANTISATION, fold, mean_periodogram
 from kfsr.errors import NothingToLearn
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale, default_size
 from kfsr.numerics import check_finite
 from kfsr.settings import SpectralSettings
@@ -66,7 +67,7 @@ def estimate(
     check_finite("spectral estimate", torch.from_numpy(best.x))
     kernel = gaussian_kernel(_covariance(best.x), scale, default_size(scale))
     return SpectralFit(
-        Kernel(kernel.array, scale, "spectral"),
+        kernel.stamped(Provenance("estimated", "spectral")),
         float(best.fun),
         sum(match.patches for match in matches),
         float(np.mean([match.noise for match in matches])),

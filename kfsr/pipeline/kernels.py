@@ -15,9 +15,8 @@ def estimated(problem: Problem, name: str) -> Kernel:
     the choice to another, and how uncertain it is. Raises NothingToLearn where the pictures do not tell one."""
     method = estimator(name)
     kernel = method.estimate(problem)
-    if kernel.estimated or not method.estimated:
-        return kernel
-    return stamped(problem, name, kernel)
+    left_to_another = kernel.provenance.pictures
+    return stamped(problem, name, kernel) if method.estimated and not left_to_another else kernel
 
 
 def stamped(problem: Problem, name: str, kernel: Kernel) -> Kernel:
