@@ -205,12 +205,12 @@ def judged(number: int, name: str, data: bytes, folder: Path) -> str:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
+            path.write_bytes(data)
             if path.suffix in KERNEL_SUFFIXES:
-                path.write_bytes(data)
                 value: object = load_kernel(path, 1 + number % 4)
                 assert isinstance(value, Kernel)
             else:
-                value = read_image(data, str(path), max_pixels=PIXELS)
+                value = read_image(path, max_pixels=PIXELS)
                 assert isinstance(value, Image)
                 assert value.width * value.height <= PIXELS
             verdict = "valid"
