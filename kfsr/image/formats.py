@@ -22,7 +22,7 @@ class Format:
     feature   Pillow's name of the codec where Pillow may be built without it, else None
     deep      whether 16 bits a channel can be stored
     dpi       whether pixels per inch can be stored outside EXIF
-    writable  whether it is written, too, and not only read
+    writable  whether it is written as well as read
     """
 
     name: str
@@ -78,7 +78,7 @@ def format_by_name(name: str) -> Format:
 
     Raises UsageError when it is unknown, only read, or its codec is missing.
     """
-    suffix = "." + name.lower().removeprefix(".")  # every format's name is one of its endings, too
+    suffix = "." + name.lower().removeprefix(".")  # every format's name is also one of its endings
     for one in _FORMATS:
         if suffix in one.suffixes:
             if reason := _why_unwritable(one):
@@ -98,12 +98,12 @@ def format_by_suffix(path: Path) -> Format:
             if reason := _why_unwritable(one):
                 raise UsageError(f"{path}: {reason}")
             return one
-    problem = f"the ending {path.suffix!r} is no known image format" if suffix else "the name has no ending"
+    problem = f"the ending {path.suffix!r} is not a known image format" if suffix else "the name has no ending"
     raise UsageError(f"{path}: {problem}; use one of {_known_suffixes()}")
 
 
 def codec_missing(one: Format) -> str:
-    """What to tell a user who has not the codec of `one`."""
+    """What to tell a user who lacks the codec of `one`."""
     if one.name == "HEIC":
         return "HEIC is read with pillow-heif, which is not installed; pip install 'kfsr[heic]'"
     return f"this installation of Pillow has no {one.name} codec; install a Pillow wheel from PyPI"

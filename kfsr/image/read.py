@@ -72,7 +72,7 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
     The result is upright (EXIF orientation applied), gray or RGB, with alpha where the file has transparency, with
     depth 16 from PNG and TIFF of 16 bits and from HEIC of more than 8. Of an animation, or a TIFF of several pages,
     the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
-    is missing, unreadable, no image, damaged, too large or deeper than that.
+    is missing, unreadable, not an image, damaged, too large or deeper than that.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     data, name, kind, depth = _identified(source, name, limit)
@@ -115,7 +115,7 @@ def read_size(
 ) -> tuple[int, int]:
     """Width and height as the file stores them, before it is turned upright; arguments as those of `read_image`.
 
-    Raises the InputError that `read_image` would for what is missing, unreadable, no image, too large, too deep or
+    Raises the InputError that `read_image` would for what is missing, unreadable, not an image, too large, too deep or
     damaged in its header; damage further on shows only when the picture is read.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels

@@ -107,7 +107,7 @@ def _bar_labels(x: int, field: int, low: float, top: float) -> list[Line | Text]
 
 
 def _markers(kernel: Kernel, cell: int) -> list[Line | Text]:
-    """Plus at the middle, cross at the centre of mass, each with a dark rim to stand out from white, too."""
+    """Plus at the middle, cross at the centre of mass, each with a dark rim to stand out from white as well."""
     from kfsr.image.draw import Line
 
     middle = kernel.size * cell / 2
