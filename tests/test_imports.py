@@ -15,7 +15,7 @@ PACKAGE = Path(kfsr.__file__).parent
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
     {"errors", "progress"},
-    {"files", "numerics", "settings"},
+    {"files", "numerics", "settings", "weights"},
     {"recipe"},
     {"checkpoint", "image"},
     {"kernel"},
@@ -23,7 +23,6 @@ LAYERS = (
     {"analysis"},
     {"priors"},
     {"estimators", "solvers"},
-    {"weights"},
     {"cost"},
     {"pipeline"},
     {"runs", "training"},

@@ -142,7 +142,7 @@ def test_json_with_the_true_kernels(folder):
 
 def test_pictures_of_16_bits_are_scored_with_16_bits(tmp_path):
     low = data.astronaut()[100:164, 150:230].astype(np.uint16) * 128 + 1001
-    high = kfsr.upscale(low, 2, kernel_method="bicubic", solver="bicubic").image
+    high = kfsr.upscale(low, scale=2, kernel_method="bicubic", solver="bicubic").image
     truth = np.rint(high.pixels * 65535).astype(np.uint16) + np.uint16(3)
     for name, values in (("lr_x2", low), ("gt", truth)):
         (tmp_path / name).mkdir()
