@@ -11,6 +11,7 @@ from kfsr.kernel.conventions import (
     to_true_convolution,
     to_usrnet,
 )
+from kfsr.kernel.field import KernelField
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
 from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, half_kernel, resize_kernel
 from kfsr.kernel.plot import plot_kernel
@@ -20,6 +21,7 @@ __all__ = [
     "MAX_SIZE",
     "SCALES",
     "Kernel",
+    "KernelField",
     "KernelScore",
     "bicubic_kernel",
     "box_kernel",

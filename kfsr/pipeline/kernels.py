@@ -120,7 +120,8 @@ class KernelStage:
 
     def _grown(self, kernel: Kernel) -> Kernel:
         with self.work.timed("edges"):
-            return edges.grown(self.work.luminances, kernel, self.work.preset.edges, progress=self.work.progress)
+            cfg = self.work.preset.edges
+            return edges.with_missing_part(self.work.luminances, kernel, cfg, progress=self.work.progress)
 
     def fused(self, whole: bool = False) -> kernelfusion.Fusion:
         """Picture and kernel by KernelFusion, of the busiest windows or of the `whole` of one picture."""
