@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from kfsr.degradation import degrade
 from kfsr.kernel import Kernel
 from kfsr.kernel.random import Blur, random_blur
 from kfsr.solvers.data_step import circular_degrade
@@ -252,3 +253,9 @@ def _sampled(x: np.ndarray, kernel: Kernel) -> np.ndarray:
     planes = torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1), dtype=np.float32))[None]
     k = torch.from_numpy(kernel.array.copy()).float()
     return circular_degrade(planes, k, kernel.scale)[0].permute(1, 2, 0).numpy()
+
+
+def degraded_by(x: np.ndarray, kernel: Kernel) -> np.ndarray:
+    """`kfsr.degradation.degrade` of a picture (H, W, 3): (h, w, 3), not rounded, borders reflected."""
+    planes = torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1), dtype=np.float32))[None]
+    return degrade(planes, torch.from_numpy(kernel.array.copy()).float(), kernel.scale)[0].permute(1, 2, 0).numpy()
