@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kfsr.errors import OutputError
-from kfsr.image.files import write_bytes
+from kfsr.files import write_bytes
 
 EVERY = 120.0
 """Seconds between two writes; a picture that takes less leaves no file."""

@@ -8,6 +8,22 @@ from kfsr.errors import UsageError
 
 
 @dataclass(frozen=True)
+class PerScale:
+    """A number for each scale that it was settled for."""
+
+    x2: float
+    x3: float
+    x4: float
+
+    def at(self, scale: int) -> float:
+        """The number for a scale of 2, 3 or 4; UsageError for another."""
+        found = {2: self.x2, 3: self.x3, 4: self.x4}.get(scale)
+        if found is None:
+            raise UsageError(f"scale {scale} has no settings here; use 2, 3 or 4")
+        return found
+
+
+@dataclass(frozen=True)
 class SpectralSettings:
     """patch + patch_per_scale * scale: side of a spectral patch in low-res pixels, enough to hold the blur.
     lowest_frequency: cycles per low-res pixel below which the Hann window leaks. robustness: softens outliers."""
@@ -141,18 +157,17 @@ class KernelFusionSettings:
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """methods: whose kernels are refined unasked. window: side in high-resolution pixels of what is solved for it.
+    """window: side in high-resolution pixels of what is solved for it.
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
-    inertia (for scale 2, 3, 4): holds the kernel where it was, against the mean of the equations' diagonal, for a
+    inertia: holds the kernel where it was, against the mean of the equations' diagonal, for a
     window of `pixels` low-resolution pixels, and more for a smaller one; a larger scale has more weights to find.
     noise: from which on, [-1, 1] units, it is held more. rim: low-resolution pixels left out along the window's
     border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
     window with enough equations."""
 
-    methods: tuple[str, ...] = ("spectral", "ikl")
     window: int = 768
     uncertainty: float = 0.5
-    inertia: tuple[float, float, float] = (0.1, 0.15, 0.25)
+    inertia: PerScale = PerScale(x2=0.1, x3=0.15, x4=0.25)
     pixels: int = 384**2
     noise: float = 0.01
     rim: int = 10
@@ -162,11 +177,13 @@ class RefineSettings:
 
 @dataclass(frozen=True)
 class AutoSettings:
-    """least_odds: log odds of that the kernel is no Gaussian under which it is taken for one. odds_of_size: what such
-    odds gain where the spectral fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution
-    pixels squared, under which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or
-    fewer: it falls with the root of more, which show a smaller blur."""
+    """gaussian_method: what a kernel is found with that looks like a Gaussian. least_odds: log odds of that the
+    kernel is no Gaussian under which it is taken for one. odds_of_size: what such odds gain where the spectral
+    fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
+    which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
+    the root of more, which show a smaller blur."""
 
+    gaussian_method: str = "ikl"
     least_odds: float = -1.5
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
@@ -178,9 +195,9 @@ class GateStep:
     """size: factor on an estimated kernel's covariance. sigma: factor on the noise level the solver is told.
     uncertainty: of the kernel, for the solver that was trained with it."""
 
-    size: float
-    sigma: float
-    uncertainty: float
+    size: float = 1.0
+    sigma: float = 1.0
+    uncertainty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -188,7 +205,7 @@ class GateSettings:
     """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1,
     1] units; the picture's noise takes their place where it is more. given_uncertainty, estimated_uncertainty: of
     such kernels, for the solver that was trained with it; a little also for one that is given, since pictures are
-    stored in 8 bits and gamma-encoded. overshoot_ratios (for scale 2, 3, 4), overshoot_floor (grey levels):
+    stored in 8 bits and gamma-encoded. overshoot_ratios, overshoot_floor (grey levels):
     overshoot beyond ratio * rehearsed + floor is ringing. doubtful_pixels, credit_power, doubtful, most_credit: a
     kernel that more low-resolution pixels told, or of less uncertainty, is surer, and the ratio is larger by the
     greater of (pixels / doubtful_pixels)^power and doubtful / uncertainty, up to `most_credit`. steps: what is tried in
@@ -198,7 +215,7 @@ class GateSettings:
     estimated_sigma: float = 0.003
     given_uncertainty: float = 0.05
     estimated_uncertainty: float = 0.15
-    overshoot_ratios: tuple[float, float, float] = (1.4, 1.4, 1.4)
+    overshoot_ratios: PerScale = PerScale(x2=1.4, x3=1.4, x4=1.4)
     overshoot_floor: float = 1.0
     doubtful_pixels: int = 256**2
     credit_power: float = 1 / 6
@@ -230,7 +247,7 @@ class UnrolledSettings:
     turns: int = 2
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
-            overshoot_ratios=(1.45, 1.4, 1.2),
+            overshoot_ratios=PerScale(x2=1.45, x3=1.4, x4=1.2),
             overshoot_floor=0.5,
             steps=(
                 GateStep(1.0, 1.0, 0.0),
@@ -256,12 +273,11 @@ class ZssrSettings:
 
 
 @dataclass(frozen=True)
-class Preset:
-    """All stages at one level of effort. gaussian_method: what `auto` finds a kernel with that is a Gaussian. tile:
-    side in high-resolution pixels of the pieces that a larger picture is solved in, less where memory is short."""
+class Settings:
+    """All stages at one level of effort. tile: side in high-resolution pixels of the pieces that a larger picture is
+    solved in, less where memory is short."""
 
     tile: int = 1024
-    gaussian_method: str = "ikl"
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     size: SizeSettings = field(default_factory=SizeSettings)
@@ -274,9 +290,9 @@ class Preset:
     unrolled: UnrolledSettings = field(default_factory=UnrolledSettings)
 
 
-PRESETS: dict[str, Preset] = {
-    "fast": Preset(
-        gaussian_method="spectral",
+PRESETS: dict[str, Settings] = {
+    "fast": Settings(
+        auto=AutoSettings(gaussian_method="spectral"),
         unrolled=UnrolledSettings(turns=1),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
@@ -285,8 +301,8 @@ PRESETS: dict[str, Preset] = {
             patch=PatchSettings(width=32, steps=400, sigma_max=4.0), window=48, steps=10, first_rounds=30, rounds=8
         ),
     ),
-    "balanced": Preset(),
-    "best": Preset(
+    "balanced": Settings(),
+    "best": Settings(
         ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
         unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),
@@ -302,10 +318,3 @@ PRESETS: dict[str, Preset] = {
         unrolled=UnrolledSettings(turns=8),
     ),
 }
-
-
-def preset_named(name: str) -> Preset:
-    """The preset of that name; UsageError lists the names there are."""
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}; use one of {', '.join(PRESETS)}")
-    return PRESETS[name]

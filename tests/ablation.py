@@ -19,16 +19,16 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from kfsr.bench import find_cases
+from kfsr.analysis.windows import busiest_windows
 from kfsr.estimators import kernelfusion
-from kfsr.estimators.siren import SirenKernel
-from kfsr.estimators.unet import UNet
-from kfsr.estimators.windows import busiest_windows
+from kfsr.evaluation.bench import find_cases
 from kfsr.image import read_image
 from kfsr.kernel import compare_kernels, load_kernel
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
 from kfsr.pipeline.work import Work
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
+from kfsr.priors.siren import SirenKernel
+from kfsr.priors.unet import UNet
 from kfsr.progress import silent
 
 DIRECT_RATE = 2e-2

@@ -1,4 +1,4 @@
-"""Peak memory of `kfsr upscale` by the picture's size, from which the numbers of `kfsr.memory` are.
+"""Peak memory of `kfsr upscale` by the picture's size, from which the numbers of `kfsr.cost.memory` are.
 
     python tests/memory.py PHOTO --megapixels 1 6 24 --scale 2 -- --kernel-method spectral --preset fast
 

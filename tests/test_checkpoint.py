@@ -16,10 +16,10 @@ from skimage import data
 import kfsr
 from kfsr import checkpoint, settings
 from kfsr.checkpoint import Checkpoint
-from kfsr.settings import IklSettings, KernelFusionSettings, PatchSettings, Preset
+from kfsr.settings import IklSettings, KernelFusionSettings, PatchSettings, Settings
 
 QUICK = PatchSettings(width=8, steps=6, batch=2, crop=24)
-PRESET = Preset(
+PRESET = Settings(
     ikl=IklSettings(patch=QUICK, iterations=6, warm_up=2, batch=2, crop=20, width=4),
     kernelfusion=KernelFusionSettings(patch=QUICK, width=4, levels=3, window=32, steps=5, first_rounds=2, rounds=1),
 )

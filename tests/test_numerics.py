@@ -10,10 +10,10 @@ from skimage import data
 
 from kfsr.errors import InputError, NumericalError
 from kfsr.numerics import check_finite, in_working_precision, working_dtype
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.model import PatchModel
-from kfsr.patch.network import PatchDenoiser
-from kfsr.patch.training import train_patch_model
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.network import PatchDenoiser
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import PatchSettings
 from kfsr.solvers import unrolled
 from kfsr.weights import solver_network

@@ -13,7 +13,7 @@ from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 
 if TYPE_CHECKING:
-    from kfsr.bench import Row
+    from kfsr.evaluation.bench import Row
 
 
 class BenchKernel(StrEnum):
@@ -76,8 +76,8 @@ def bench(
     The kernel is learned from the whole low-resolution picture, the central window is upscaled, and 16 pixels
     on each side of it are left out of the score. With --json one record per picture, and one for the summary.
     """
-    from kfsr import bench as engine
     from kfsr import pipeline
+    from kfsr.evaluation import bench as engine
 
     cases = engine.find_cases(folder, scale, names or [])
     if kernels is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kfsr import batch
-from kfsr.batch import Job
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, guarded, print_failure
+from kfsr.runs import plan as batch
+from kfsr.runs.plan import Job
 
 if TYPE_CHECKING:
     from kfsr.image import Image
@@ -84,8 +84,8 @@ def degrade_image(sharp: Image, kernel: Kernel, noise: float, seed: int) -> Imag
     import numpy as np
     import torch
 
-    from kfsr import degradation
     from kfsr.image import unpremultiply
+    from kfsr.operator import spatial as degradation
 
     weights = torch.tensor(kernel.array)
 

@@ -115,7 +115,7 @@ def _check_operator() -> str:
     """<A x, y> = <x, A^T y> at every scale, with a kernel that is neither round nor symmetric."""
     import torch
 
-    from kfsr.degradation import adjoint, degrade
+    from kfsr.operator.spatial import adjoint, degrade
 
     random = torch.Generator().manual_seed(0)
     for scale in (2, 3, 4):
@@ -171,7 +171,7 @@ def _check_weights() -> str:
 
 def _check_upscaling(score: dict[str, float]) -> str:
     """The whole chain, from one picture to a larger one; `score` gets what it reached."""
-    from kfsr import selftest
+    from kfsr.evaluation import selftest
 
     reached = selftest.run()
     score |= {"gain_db": reached.gain, "kernel_ncc": reached.ncc}

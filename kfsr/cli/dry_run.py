@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfsr import batch, cost
-from kfsr.batch import Job
 from kfsr.cli import output
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, print_failure
 from kfsr.cli.upscale_task import UpscaleTask
-from kfsr.cost import Cost
+from kfsr.cost import model as cost
+from kfsr.cost.model import Cost
+from kfsr.runs import plan as batch
+from kfsr.runs.plan import Job
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kfsr import batch
-from kfsr.batch import Job, Outcome
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
+from kfsr.runs import plan as batch
+from kfsr.runs.plan import Job, Outcome
 
 if TYPE_CHECKING:
-    from kfsr.evaluation import Score
+    from kfsr.evaluation.pairs import Score
 
 
 @guarded
@@ -66,7 +66,7 @@ def evaluate(
 
 
 def _evaluate_pictures(result: Path, truth: Path, border: int, as_json: bool, console: Console) -> int:
-    from kfsr import evaluation
+    from kfsr.evaluation import pairs as evaluation
 
     pairs, alone = evaluation.pair(result, truth)
     if alone:
@@ -95,8 +95,8 @@ def _evaluate_pictures(result: Path, truth: Path, border: int, as_json: bool, co
 
 
 def _evaluate_without_truth(result: Path, border: int, as_json: bool, console: Console) -> int:
-    from kfsr import evaluation
-    from kfsr.niqe import need_basicsr
+    from kfsr.evaluation import pairs as evaluation
+    from kfsr.evaluation.niqe import need_basicsr
 
     found = evaluation.pictures(result)
     need_basicsr()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch
-from kfsr.batch import Job, Outcome
 from kfsr.cli import options, output, spread
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run, describe, guarded, print_failure
 from kfsr.errors import UsageError
-from kfsr.inputs import Source
-from kfsr.turns import NO_TURNS, Turns
+from kfsr.runs import plan as batch
+from kfsr.runs.inputs import Source
+from kfsr.runs.plan import Job, Outcome
+from kfsr.runs.turns import NO_TURNS, Turns
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel

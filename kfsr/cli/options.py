@@ -61,8 +61,8 @@ def _check_seed(seed: int) -> int:
 
 
 def _parse_size(size: str) -> int:
+    from kfsr.cost.memory import in_bytes
     from kfsr.errors import UsageError
-    from kfsr.memory import in_bytes
 
     try:
         return in_bytes(size)

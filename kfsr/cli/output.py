@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr.batch import Outcome
 from kfsr.errors import OutputError, UsageError
-from kfsr.inputs import STREAM, Source, find, read_list
+from kfsr.runs.inputs import STREAM, Source, find, read_list
+from kfsr.runs.plan import Outcome
 
 if TYPE_CHECKING:
     from kfsr.cli.console import Console

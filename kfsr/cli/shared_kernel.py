@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr import batch
-from kfsr.batch import Job
 from kfsr.cli import options, output
 from kfsr.cli.console import Console
 from kfsr.cli.kernel import facts_in_words, kernel_facts
 from kfsr.errors import InputError, UsageError
-from kfsr.inputs import STREAM, Source
+from kfsr.runs import plan as batch
+from kfsr.runs.inputs import STREAM, Source
+from kfsr.runs.plan import Job
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel

@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
-from kfsr import batch, turns, workers
-from kfsr.batch import Job, Outcome
 from kfsr.cli import options
 from kfsr.cli.console import Console
 from kfsr.errors import UsageError
-from kfsr.turns import Turns
+from kfsr.runs import plan as batch
+from kfsr.runs import turns, workers
+from kfsr.runs.plan import Job, Outcome
+from kfsr.runs.turns import Turns
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

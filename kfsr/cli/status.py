@@ -13,9 +13,9 @@ from enum import IntEnum
 from types import FrameType
 from typing import ParamSpec
 
-from kfsr.batch import known_error
 from kfsr.cli.console import print_error, print_line
 from kfsr.errors import KfsrError, OutOfMemory, UsageError
+from kfsr.runs.plan import known_error
 
 P = ParamSpec("P")
 

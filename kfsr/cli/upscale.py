@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr import batch, manifest
-from kfsr.batch import Job
 from kfsr.cli import options, output, shared_kernel, spread
 from kfsr.cli.console import Console
 from kfsr.cli.kernel import check_kernel_name, kernel_name_in_folder
 from kfsr.cli.status import conclude_run, guarded
 from kfsr.cli.upscale_task import UpscaleTask, record, tell
 from kfsr.errors import UsageError
-from kfsr.inputs import STREAM, Source
+from kfsr.runs import manifest
+from kfsr.runs import plan as batch
+from kfsr.runs.inputs import STREAM, Source
+from kfsr.runs.plan import Job
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -154,7 +155,7 @@ def upscale(
             task = replace(task, finished=frozenset(job for job in jobs if task.is_finished(job)))
         if dry_run:
             from kfsr.cli import dry_run as plan
-            from kfsr.cost import Choice
+            from kfsr.cost.model import Choice
 
             found = None if kernel_file or kernel_pictures else method
             choice = Choice(scale, str(preset), method, found is not None, refine, str(solver), joint)

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr import batch, manifest
-from kfsr.batch import Job, Outcome
 from kfsr.cli import output, spread
 from kfsr.cli.console import Console
 from kfsr.cli.status import describe, print_failure
-from kfsr.turns import NO_TURNS, Turns
+from kfsr.runs import manifest
+from kfsr.runs import plan as batch
+from kfsr.runs.plan import Job, Outcome
+from kfsr.runs.turns import NO_TURNS, Turns
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel

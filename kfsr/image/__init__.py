@@ -1,7 +1,7 @@
 """Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
 
+from kfsr.files import remove_stale, write_bytes
 from kfsr.image.colour import luma
-from kfsr.image.files import remove_stale, write_bytes
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
 from kfsr.image.read import read_image, read_size
 from kfsr.image.value import Image, unpremultiply

@@ -15,9 +15,9 @@ import PIL.Image
 from PIL import PngImagePlugin
 
 from kfsr.errors import OutputError, UsageError
+from kfsr.files import write_bytes
 from kfsr.image.convert import gray_to_srgb
 from kfsr.image.deep_write import encode_deep
-from kfsr.image.files import write_bytes
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
 from kfsr.image.metadata import profile_for
 from kfsr.image.value import Image

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kfsr.errors import is_out_of_memory
 from kfsr.numerics import check_finite
-from kfsr.solvers.data_step import padded
+from kfsr.operator.fourier import padded
 
 BLOCK = 8
 """Tiles begin at multiples of this, so that the blocks of pixels that a network works on fall as in the whole."""

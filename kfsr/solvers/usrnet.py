@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kfsr.errors import InputError
-from kfsr.solvers.data_step import DataStep
+from kfsr.operator.fourier import DataStep
 
 
 class USRNet(nn.Module):

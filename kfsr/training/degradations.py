@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from kfsr.degradation import degrade
-from kfsr.kernel import Kernel
+from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.random import Blur, random_blur
-from kfsr.solvers.data_step import circular_degrade
+from kfsr.operator.fourier import circular_degrade
+from kfsr.operator.spatial import degrade
 from kfsr.training.camera import DEMOSAICKING, Camera, photographed, to_linear
 from kfsr.training.dirt import Grain, Halftone, Saved, Sharpening, rounded
 from kfsr.training.resizing import enlarged_kernel, program_kernel, resize
@@ -163,7 +163,7 @@ def _web(scale: int, rng: np.random.Generator) -> Degradation:
         array = program_kernel(name, scale, size, antialias=False)
     else:
         array = program_kernel(name, scale, size)
-    kernel = Kernel(array, scale, name)
+    kernel = Kernel(array, scale, Provenance("given", name))
     if name in ("bicubic", "lanczos") and enlarged == 1:
         blur = Blur("bicubic")
     else:
@@ -256,6 +256,6 @@ def _sampled(x: np.ndarray, kernel: Kernel) -> np.ndarray:
 
 
 def degraded_by(x: np.ndarray, kernel: Kernel) -> np.ndarray:
-    """`kfsr.degradation.degrade` of a picture (H, W, 3): (h, w, 3), not rounded, borders reflected."""
+    """`kfsr.operator.spatial.degrade` of a picture (H, W, 3): (h, w, 3), not rounded, borders reflected."""
     planes = torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1), dtype=np.float32))[None]
     return degrade(planes, torch.from_numpy(kernel.array.copy()).float(), kernel.scale)[0].permute(1, 2, 0).numpy()

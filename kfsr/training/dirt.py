@@ -13,7 +13,7 @@ import numpy as np
 import scipy.ndimage as ndi
 from PIL import Image
 
-from kfsr.kernel import MAX_SIZE, Kernel
+from kfsr.kernel import MAX_SIZE, Kernel, Provenance
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sharpening:
         k = np.fft.irfft2(spectrum, (size, size))
         cut = max(0, size - (MAX_SIZE - 1)) + 1 & ~1
         k = k[cut // 2 : size - cut // 2, cut // 2 : size - cut // 2]
-        return Kernel(k / k.sum(), scale, f"{kernel.method}, sharpened")
+        return Kernel(k / k.sum(), scale, Provenance("given", f"{kernel.provenance.method}, sharpened"))
 
 
 @dataclass(frozen=True)

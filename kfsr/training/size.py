@@ -25,9 +25,9 @@ from torch import Tensor
 
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
-from kfsr.estimators.size import SIDE, SizeNet, error_of, features
+from kfsr.estimators.calibration import SIDE, SizeNet, error_of, features
 from kfsr.image import luma
-from kfsr.kernel import Kernel
+from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.gaussian import fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.numerics import working_dtype
@@ -90,7 +90,7 @@ def degraded(
     kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
     if kind == "program":
         name = str(rng.choice(["bicubic", "area", "bilinear", "lanczos"], p=[0.5, 0.25, 0.1, 0.15]))
-        kernel = Kernel(program_kernel(name, scale, size), scale, kind)
+        kernel = Kernel(program_kernel(name, scale, size), scale, Provenance("given", kind))
     else:
         kernel = random_blur(scale, size, rng, kind).sample(scale, size)
     low = degraded_by(truth, kernel)
@@ -247,9 +247,10 @@ def main(arguments: list[str] | None = None) -> None:
     samples = all_samples(args.samples, paths, args.seed, args.count, args.dirty, args.workers)
     held = [one for one in samples if args.hold_out and one.photograph % args.hold_out == 0]
     learned = [one for one in samples if not args.hold_out or one.photograph % args.hold_out]
-    torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    net = SizeNet()
+    with torch.random.fork_rng():
+        torch.manual_seed(args.seed)
+        net = SizeNet()
     known = torch.tensor([one.features for one in learned])
     net.mean.copy_(known.mean(0))
     net.deviation.copy_(known.std(0))

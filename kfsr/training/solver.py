@@ -54,12 +54,8 @@ class Plan:
         if step < self.denoise_steps:
             return True, step / self.denoise_steps, step, self.denoise_rate
         part = step - self.denoise_steps
-        return (
-            False,
-            max(part / max(self.steps, 1), seconds / 60 / self.minutes if self.minutes else 0.0),
-            part,
-            self.rate,
-        )
+        done = part / self.steps if self.steps else 1.0
+        return False, max(done, seconds / 60 / self.minutes if self.minutes else 0.0), part, self.rate
 
 
 @dataclass
@@ -206,11 +202,11 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
-    torch.manual_seed(args.seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(args.seed)
+        net = UnrolledNet(tuple(args.widths), args.blocks, args.iterations)
     if args.start:
         net = from_state(load_file(args.start))
-    else:
-        net = UnrolledNet(tuple(args.widths), args.blocks, args.iterations)
     net = net.to(args.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     args.output.mkdir(parents=True, exist_ok=True)
     plan = Plan(**{name: getattr(args, name) for name in vars(Plan())})

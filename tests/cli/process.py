@@ -57,7 +57,7 @@ class Finished:
 
 
 class Started:
-    """A run under way in a session of its own; `kfsr.workers`' processes are known by a mark in their environment."""
+    """A run under way in a session of its own; its workers are known by a mark in their environment."""
 
     def __init__(self, folder, *args, preexec=None):
         self.mark = secrets.token_hex(8)

@@ -69,7 +69,7 @@ def test_too_little_memory_is_a_status_of_its_own(photos):
     import resource
 
     PIL.Image.new("L", (9000, 9000)).save(photos / "huge.png")
-    loaded = "import torch, kfsr.degradation, kfsr.image, kfsr.kernel; print(open('/proc/self/status').read())"
+    loaded = "import torch, kfsr.operator.spatial, kfsr.image, kfsr.kernel; print(open('/proc/self/status').read())"
     status = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=environment())
     peak = int(status.stdout.split("VmPeak:")[1].split()[0]) * 1024
     limit = peak + 700 * 2**20  # the picture alone takes 650 MB as float64

@@ -54,7 +54,7 @@ def test_what_computes_wrongly_is_not_healthy(tmp_path):
     """An installation whose solver only interpolates."""
     (tmp_path / "sitecustomize.py").write_text(
         "import kfsr.solvers.unrolled as u\n"
-        "from kfsr.degradation import bicubic_upscale\n"
+        "from kfsr.operator.spatial import bicubic_upscale\n"
         "u.solve = lambda low_res, kernel, scale, *rest: bicubic_upscale(low_res, scale)\n"
     )
     env = environment()

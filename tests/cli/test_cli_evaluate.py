@@ -10,8 +10,8 @@ from process import kfsr_run
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from kfsr.evaluation.niqe import niqe
 from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
-from kfsr.niqe import niqe
 
 
 def luma(path):

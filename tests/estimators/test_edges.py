@@ -7,7 +7,6 @@ import pytest
 import torch
 from skimage import data
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError
 from kfsr.estimators.edges import (
     _few_edges,
@@ -22,6 +21,7 @@ from kfsr.estimators.edges import (
 )
 from kfsr.image import luma
 from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
+from kfsr.operator.spatial import degrade
 from kfsr.settings import EdgesSettings
 
 

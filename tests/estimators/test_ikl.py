@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from skimage import data
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError
 from kfsr.estimators.ikl import LinearKernelNet, estimate
 from kfsr.kernel import gaussian_kernel
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
+from kfsr.operator.spatial import degrade
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import IklSettings, PatchSettings
 
 TRUTH = 3.2

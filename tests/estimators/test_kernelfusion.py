@@ -8,12 +8,12 @@ import torch
 from skimage import data
 from torch import nn
 
-from kfsr.degradation import bicubic_upscale, degrade
 from kfsr.errors import InputError
 from kfsr.estimators.kernelfusion import estimate, reverse_diffusion
 from kfsr.kernel import Kernel, compare_kernels
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
+from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import KernelFusionSettings, PatchSettings
 
 SHORT = KernelFusionSettings(

@@ -5,11 +5,11 @@ import pytest
 import torch
 from skimage import data
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError, UsageError
 from kfsr.estimators.spectral import estimate
 from kfsr.image import luma
 from kfsr.kernel import compare_kernels, default_size, gaussian_kernel
+from kfsr.operator.spatial import degrade
 
 SLANTED = np.array([[0.9, 0.35], [0.35, 0.4]])
 """Covariance in square low-resolution pixels."""

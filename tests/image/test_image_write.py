@@ -21,8 +21,9 @@ from image_files import (
     rgb_profile,
 )
 
+from kfsr import files
 from kfsr.errors import OutputError, UsageError
-from kfsr.image import Image, encode_image, files, read_image, write_image
+from kfsr.image import Image, encode_image, read_image, write_image
 
 ALL = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF"]
 HOLD_ALPHA = ["PNG", "WEBP", "TIFF", "AVIF"]

@@ -10,7 +10,6 @@ import scipy.signal
 import torch
 from skimage import data
 
-from kfsr.degradation import degrade
 from kfsr.kernel import (
     Kernel,
     from_div2krk,
@@ -22,6 +21,7 @@ from kfsr.kernel import (
     to_true_convolution,
     to_usrnet,
 )
+from kfsr.operator.spatial import degrade
 
 SCALES = (1, 2, 3, 4)
 KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk" / "gt_k_x2"
@@ -30,7 +30,7 @@ KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk" / "gt_k_x2"
 def some_kernel(scale: int, extra: int = 10) -> Kernel:
     """Rough, lopsided: any flip, transposition or shift changes the result."""
     k = np.random.default_rng(scale).random((scale + extra, scale + extra)) ** 3
-    return Kernel(k / k.sum(), scale, "test")
+    return Kernel(k / k.sum(), scale)
 
 
 def coffee() -> np.ndarray:

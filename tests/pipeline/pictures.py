@@ -5,19 +5,19 @@ import torch
 from skimage import data
 
 import kfsr
-from kfsr.degradation import degrade
+from kfsr.operator.spatial import degrade
 from kfsr.settings import (
     EdgesSettings,
     IklSettings,
     KernelFusionSettings,
     PatchSettings,
-    Preset,
+    Settings,
     UnfoldingSettings,
     ZssrSettings,
 )
 
 QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
-TINY = Preset(
+TINY = Settings(
     edges=EdgesSettings(iterations=4, polish_iterations=2, directions=2, tries=1),
     ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1, batch=2, crop=20, width=4),
     # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.

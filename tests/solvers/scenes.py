@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from skimage import data
 
-from kfsr.degradation import bicubic_upscale, degrade
+from kfsr.evaluation.metrics import psnr_y
 from kfsr.kernel import gaussian_kernel
-from kfsr.metrics import psnr_y
-from kfsr.patch.crops import CropSampler
-from kfsr.patch.training import train_patch_model
+from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.priors.patch.crops import CropSampler
+from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import PatchSettings
 
 QUICK = PatchSettings(width=24, steps=60, batch=4, crop=32)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from scenes import SLANTED, kernel_of
 
-from kfsr.degradation import bicubic_upscale
 from kfsr.errors import NumericalError
-from kfsr.patch.model import PatchModel
-from kfsr.patch.network import PatchDenoiser
+from kfsr.operator.spatial import bicubic_upscale
+from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers import unfolding, unrolled
 from kfsr.solvers.tiles import HALO, SMALLEST, Tile, on_device_or_cpu, solve_in_tiles

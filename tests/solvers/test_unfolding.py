@@ -6,7 +6,7 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of, untrained
 
-from kfsr.degradation import degrade
+from kfsr.operator.spatial import degrade
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers import unfolding
 

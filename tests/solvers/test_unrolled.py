@@ -4,8 +4,8 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of
 
-from kfsr.degradation import degrade
 from kfsr.errors import InputError
+from kfsr.operator.spatial import degrade
 from kfsr.solvers import unrolled
 from kfsr.solvers.unrolled import UnrolledNet, from_state
 from kfsr.weights import solver_network

@@ -8,9 +8,9 @@ import torch
 from scenes import kernel_of
 
 from kfsr.errors import InputError
+from kfsr.evaluation.metrics import psnr_y
 from kfsr.image import read_image
 from kfsr.kernel import load_kernel
-from kfsr.metrics import psnr_y
 from kfsr.solvers import unrolled
 from kfsr.solvers.usrnet import USRNet, from_state
 from kfsr.weights import solver_network

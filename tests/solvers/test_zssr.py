@@ -4,8 +4,8 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of, untrained
 
-from kfsr.degradation import bicubic_upscale, degrade
-from kfsr.patch.crops import CropSampler
+from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.priors.patch.crops import CropSampler
 from kfsr.settings import ZssrSettings
 from kfsr.solvers import zssr
 

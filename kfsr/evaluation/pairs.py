@@ -1,0 +1,100 @@
+"""Scores of pictures against their truths: which belongs to which, and how close they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kfsr.errors import InputError, KfsrError
+from kfsr.evaluation.metrics import psnr_y, ssim_y
+from kfsr.evaluation.niqe import niqe
+from kfsr.image import read_image, readable_formats
+
+
+@dataclass(frozen=True)
+class Score:
+    """y_psnr in dB (infinite for equal pictures) and y_ssim, both on the Y channel."""
+
+    y_psnr: float
+    y_ssim: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Both numbers under their names."""
+        return asdict(self)
+
+
+def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Which truth belongs to which result: (pairs, results that have none).
+
+    Two files are a pair. In two folders, pictures pair by their names up to the first ``_x``, so that
+    ``0801_x2.png`` is scored against ``0801.png``. Raises InputError when a path is missing, when one is a
+    file and the other a folder, when two truths have one name, or when nothing pairs.
+    """
+    for path in (results, truths):
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the name")
+    if results.is_dir() != truths.is_dir():
+        raise InputError(f"{results} and {truths}: give two files or two folders")
+    if not results.is_dir():
+        return [(results, truths)], []
+    by_name: dict[str, Path] = {}
+    for path in _pictures(truths):
+        name = _plain_name(path)
+        if name in by_name:
+            raise InputError(f"{by_name[name]} and {path} are both a truth for {name}; keep one of them")
+        by_name[name] = path
+    found = _pictures(results)
+    pairs = [(path, by_name[_plain_name(path)]) for path in found if _plain_name(path) in by_name]
+    if not pairs:
+        raise InputError(f"{results} and {truths}: no two pictures have one name (up to the first '_x')")
+    return pairs, [path for path in found if _plain_name(path) not in by_name]
+
+
+def score(result: Path, truth: Path, border: int = 0) -> Score:
+    """Score of one picture, `border` pixels on every side left out.
+
+    Raises InputError naming the files when one cannot be read or their sizes differ, and UsageError when the
+    border leaves too little.
+    """
+    a, b = read_image(result), read_image(truth)
+    try:
+        return Score(psnr_y(a.pixels, b.pixels, border), ssim_y(a.pixels, b.pixels, border))
+    except KfsrError as error:
+        raise type(error)(f"{result} and {truth}: {error}") from error
+
+
+def score_without_truth(result: Path, border: int = 0) -> float:
+    """NIQE of one picture (`kfsr.evaluation.niqe.niqe`); errors name the file."""
+    pixels = read_image(result).pixels
+    try:
+        return niqe(pixels, border)
+    except InputError as error:
+        raise InputError(f"{result}: {error}") from error
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """The mean of each number over at least one score."""
+    return Score(
+        sum(one.y_psnr for one in scores) / len(scores),
+        sum(one.y_ssim for one in scores) / len(scores),
+    )
+
+
+def pictures(path: Path) -> list[Path]:
+    """The picture, or all in a folder; InputError when there is none."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the name")
+    found = _pictures(path) if path.is_dir() else [path]
+    if not found:
+        raise InputError(f"{path}: there is no picture in this folder")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    known = {suffix for suffixes in readable_formats().values() for suffix in suffixes}
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
+
+
+def _plain_name(path: Path) -> str:
+    return path.stem.split("_x")[0]

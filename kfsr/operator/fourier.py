@@ -1,0 +1,79 @@
+"""The exact data step for blur and subsampling, in the Fourier domain (Zhao et al. 2016; USRNet, eq. 9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kfsr.operator.spatial import reflect_pad
+
+
+def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
+    """FFT (..., H, W) of canonical kernels (..., K, K) as the circular operator that samples at ``[::s]`` expects it.
+
+    With it, ``ifft2(transfer_function * fft2(x))[::s, ::s]`` is the canonical `degrade` with wrap-around borders.
+    """
+    # Entry 0 meets x[s*i - (K-s)/2]; a picture smaller than the kernel is met several times.
+    reach = torch.arange(kernel.shape[-1], device=kernel.device) - (kernel.shape[-1] - scale) // 2
+    rows = kernel.new_zeros(*kernel.shape[:-2], size[0], kernel.shape[-1]).index_add_(-2, reach % size[0], kernel)
+    full = kernel.new_zeros(*kernel.shape[:-2], *size).index_add_(-1, reach % size[1], rows)
+    # Correlation is convolution with the flipped kernel, hence the conjugate.
+    return torch.fft.fft2(full).conj()
+
+
+def fold(spectrum: Tensor, scale: int) -> Tensor:
+    """Spectrum of ``x[::s, ::s]`` from that of x: (..., H, W) to (..., H/s, W/s), the mean of the s*s aliases."""
+    h, w = spectrum.shape[-2] // scale, spectrum.shape[-1] // scale
+    return spectrum.unflatten(-1, (scale, w)).unflatten(-3, (scale, h)).mean((-4, -2))
+
+
+class DataStep:
+    """argmin_x |y - degrade(x)|^2 + a |x - z|^2 for circular borders, prepared once for one y and one kernel.
+
+    low_res: (B, C, h, w), any range; kernel: (K, K) canonical, or (B, 1, K, K), one for each picture; the result is
+    (B, C, s*h, s*w).
+    """
+
+    def __init__(self, low_res: Tensor, kernel: Tensor, scale: int) -> None:
+        self.scale = scale
+        self.size = (low_res.shape[-2] * scale, low_res.shape[-1] * scale)
+        self.transfer = transfer_function(kernel, scale, self.size)
+        self.power = fold(self.transfer.abs() ** 2, scale)
+        self.low_res = torch.fft.fft2(low_res)
+
+    def __call__(self, z: Tensor, a: Tensor | float) -> Tensor:
+        """z (B, C, H, W) moved onto the data; `a` broadcasts against (B, 1, 1, 1)."""
+        spectrum = torch.fft.fft2(z)
+        missing = (self.low_res - fold(self.transfer * spectrum, self.scale)) / (self.power + a)
+        step = self.transfer.conj() * missing.repeat(1, 1, self.scale, self.scale)
+        return z + torch.fft.ifft2(step).real
+
+
+def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
+    """`degrade` with wrap-around instead of reflection: (B, C, H, W) to (B, C, H/s, W/s); H, W divisible by s.
+
+    kernel: (K, K), or (B, 1, K, K), one for each picture.
+    """
+    return torch.fft.ifft2(
+        fold(transfer_function(kernel, scale, (x.shape[-2], x.shape[-1])) * torch.fft.fft2(x), scale)
+    ).real
+
+
+def border(kernel_size: int, scale: int) -> int:
+    """Low-resolution pixels of margin that keep the wrap-around of `DataStep` out of the picture."""
+    return -(-kernel_size // (2 * scale)) + 4
+
+
+def padded(low_res: Tensor, margin: int) -> Tensor:
+    """`low_res` (B, C, h, w) extended by `margin` pixels on every side so that it goes on smoothly where it wraps.
+
+    Between one border and the other, around the circle, lie 2 * margin pixels: the reflection at the one fades into
+    the reflection at the other. A jump there would ring far into the picture.
+    """
+    fade = 0.5 + 0.5 * torch.cos(torch.pi * (torch.arange(2 * margin, device=low_res.device) + 0.5) / (2 * margin))
+    for _ in range(2):
+        wide = reflect_pad(low_res, 0, 0, 2 * margin, 2 * margin)
+        before, after = wide[..., : 2 * margin], wide[..., wide.shape[-1] - 2 * margin :]
+        gap = fade * after + (1 - fade) * before
+        low_res = torch.cat([gap[..., margin:], low_res, gap[..., :margin]], -1).transpose(-1, -2)
+    return low_res

@@ -1,0 +1,274 @@
+"""Inputs to outputs: what is read, where it is written, and that one bad file does not stop the rest.
+
+`plan` settles every name before any work starts; `run` does the work file by file. Neither knows what the
+work is, so that all commands share them. `kfsr.runs.workers` is the same with several processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from kfsr.cost import peak
+from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError, is_out_of_memory
+from kfsr.runs.inputs import STREAM, Source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its output goes; None stands for standard input or standard output. under: as in `Source`."""
+
+    source: Path | None
+    target: Path | None
+    under: Path | None = None
+
+    @property
+    def source_name(self) -> str:
+        """The input as messages and reports call it."""
+        return "standard input" if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """The output as messages and reports call it."""
+        return "standard output" if self.target is None else str(self.target)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of a job: `value` from the work, or the `error` that ended it. `seconds` is wall time, `peak_mib` the
+    most memory its process held meanwhile (None: not known; see `kfsr.cost.peak`).
+
+    An error that is no `KfsrError` is a fault of this program.
+    """
+
+    job: Job
+    value: T | None
+    error: Exception | None
+    seconds: float
+    peak_mib: float | None = None
+
+
+def plan(
+    inputs: Sequence[str | Source],
+    output: str | None,
+    rename: Callable[[Path], str],
+    *,
+    check_name: Callable[[Path], object] | None = None,
+    keep: Iterable[Path] = (),
+    prepare: bool = True,
+) -> list[Job]:
+    """One job per input, in the inputs' order, with every name settled and checked.
+
+    inputs: names of files, "-" for standard input, or sources that `inputs.find` found. Of what was found in a
+    folder, earlier results are left out: what lies in the output folder, or where another input's result goes.
+    output: None puts each result beside its input, and standard input's on standard output; "-" is standard
+    output; a folder (it exists, ends in a slash, or there are several inputs) takes one file per input, in the
+    sub-folder that it was found in, and is created; anything else is the file to write.
+    rename: from an input's path to its output's file name.
+    check_name: called with each output's path; raises when no such file can be written.
+    keep: further files of this call that no result may take the place of, such as a kernel that is read.
+    prepare: whether to create the folders; without, nothing at all is written.
+
+    Raises UsageError for calls that cannot be meant: a folder as input, two results with one name, a result
+    that would overwrite an input, several results for one file; OutputError when the place to write is not
+    there. Missing inputs are left for `run` to report, so that the others get done.
+    """
+    sources = [_source(name) for name in inputs]
+    _refuse_impossible(sources, output)
+    several = len(sources) > 1 or any(source.under is not None for source in sources)
+    as_folder = output is not None and output != STREAM and _means_folder(output, several)
+    jobs = []
+    for source in sources:
+        path = source.path
+        if output == STREAM or (output is None and path is None):
+            target = None
+        elif output is None and path is not None:
+            target = path.with_name(rename(path))
+        elif as_folder:
+            target = Path(str(output)) / (source.under or "") / rename(path or Path("stdin.png"))
+        else:
+            target = Path(str(output))
+        if not (as_folder and _is_among_results(source, Path(str(output)))):
+            jobs.append(Job(path, target, source.under))
+    jobs = _without_results(jobs)
+    if not jobs:
+        raise InputError(f"{output}: all pictures there are results; name the folder of the originals")
+    _check_targets(jobs, [job.source for job in jobs if job.source is not None], list(keep), check_name)
+    # Beside a missing input there may be no folder either; that is the input's failure, not the call's.
+    wanted = (job for job in jobs if output is not None or (job.source is not None and job.source.exists()))
+    folders = {job.target.parent for job in wanted if job.target is not None}
+    if prepare or not as_folder:
+        _prepare_folders(folders, create=as_folder)
+    else:
+        _prepare_folders({folder for folder in folders if folder.exists()}, create=False)
+    return jobs
+
+
+def without_results(sources: Sequence[Source], jobs: Sequence[Job], output: str | None) -> list[Source]:
+    """`sources` but for what was found in a folder and is a result of these jobs, or lies in their output folder."""
+    targets = {os.path.realpath(job.target) for job in jobs if job.target is not None}
+    folder = None if output in (None, STREAM) else Path(str(output))
+
+    def is_result(source: Source) -> bool:
+        if source.path is None or source.under is None:
+            return False
+        among = folder is not None and folder.is_dir() and _is_among_results(source, folder)
+        return among or os.path.realpath(source.path) in targets
+
+    return [source for source in sources if not is_result(source)]
+
+
+def tidy(results: Iterable[Path]) -> None:
+    """Remove what a killed run left half written where `results` are going to be (`kfsr.image.remove_stale`)."""
+    from kfsr.image import remove_stale
+
+    remove_stale({Path(os.path.realpath(path)).parent for path in results})
+
+
+def checkpoint_of(target: Path | None) -> Path | None:
+    """Where the state of a long run is kept while its result is made: beside it, hidden."""
+    return None if target is None else target.with_name(f".{target.name}.kfsr-state")
+
+
+def remove_checkpoint(checkpoint: Path | None) -> None:
+    """Remove it, if there is one; its result is safe."""
+    if checkpoint is not None:
+        with contextlib.suppress(OSError):
+            checkpoint.unlink()
+
+
+def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
+    """Do `work` on each job and yield its outcome as it finishes; an exception ends its job, not the others.
+
+    Only what concerns the whole process passes through: interruption, and a closed standard output.
+    """
+    for job in jobs:
+        started = time.perf_counter()
+        peak.restart()
+        value: T | None = None
+        failure: Exception | None = None
+        try:
+            value = work(job)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            failure = known_error(error)
+        yield Outcome(job, value, failure, time.perf_counter() - started, peak.mebibytes())
+
+
+def known_error(error: Exception) -> Exception:
+    """`error` as a `KfsrError` where its meaning for the user is known, else `error` itself."""
+    if isinstance(error, KfsrError):
+        return error
+    if is_out_of_memory(error):
+        known: KfsrError = OutOfMemory("not enough memory; use a smaller picture, scale or --preset")
+    elif isinstance(error, OSError) and error.filename is not None:
+        known = InputError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    elif isinstance(error, OSError) and error.strerror:
+        known = OutputError(error.strerror)
+    else:
+        return error
+    return known.with_traceback(error.__traceback__)
+
+
+def _source(name: str | Source) -> Source:
+    if isinstance(name, Source):
+        return name
+    return Source(None if name == STREAM else Path(name))
+
+
+def _refuse_impossible(sources: Sequence[Source], output: str | None) -> None:
+    if sum(source.path is None for source in sources) > 1:
+        raise UsageError("standard input ('-') can be given only once")
+    if output == STREAM and len(sources) > 1:
+        raise UsageError("several inputs cannot all go to standard output; give a folder with -o")
+    for source in sources:
+        if source.path is not None and source.path.is_dir():
+            raise UsageError(f"{source.path} is a folder; name one picture")
+
+
+def _means_folder(output: str, several: bool) -> bool:
+    path = Path(output)
+    if path.is_dir() or output.endswith((os.sep, "/")):
+        return True
+    if several:
+        if path.exists() or path.suffix:
+            raise UsageError(f"several inputs need a folder to go to; {output} is one file (write {output}/)")
+        return True
+    if not path.suffix:
+        raise UsageError(f"{output} has no ending that says its format; for a folder write {output}/")
+    return False
+
+
+def _is_among_results(source: Source, folder: Path) -> bool:
+    """Whether a file was found in a folder of results that lies inside the folder that was looked into."""
+    if source.path is None or source.under is None:
+        return False
+    root = source.path.parent.joinpath(*[".."] * len(source.under.parts))
+    inside, results, path = (Path(os.path.realpath(p)) for p in (root, folder, source.path))
+    return results != inside and results.is_relative_to(inside) and path.is_relative_to(results)
+
+
+def _without_results(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs but for those whose source was found where another one's result goes."""
+    targets = {os.path.realpath(job.target): job for job in jobs if job.target is not None}
+
+    def is_result(job: Job) -> bool:
+        if job.under is None or job.source is None:
+            return False
+        return targets.get(os.path.realpath(job.source), job) is not job
+
+    return [job for job in jobs if not is_result(job)]
+
+
+def _check_targets(
+    jobs: Sequence[Job],
+    inputs: Sequence[Path],
+    keep: Sequence[Path],
+    check_name: Callable[[Path], object] | None,
+) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        if check_name is not None:
+            check_name(job.target)
+        if any(_same_file(job.target, path) for path in inputs):
+            raise UsageError(f"{job.target} is an input and would be overwritten; give another name with -o")
+        if any(_same_file(job.target, path) for path in keep):
+            raise UsageError(f"{job.target} is already used for something else in this call; give another name")
+        other = taken.setdefault(os.path.realpath(job.target), job)
+        if other is not job:
+            names = f"{other.source_name} and {job.source_name}"
+            raise UsageError(f"{names} would both be written to {job.target}; rename one or do them apart")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether both names lead to one file: also by a link, or on a file system that ignores case."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _prepare_folders(folders: Iterable[Path], create: bool) -> None:
+    """Fail before the work and not after it when there is nowhere to write."""
+    for folder in folders:
+        if create:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{folder}: the folder cannot be created ({error.strerror})") from error
+        if not folder.is_dir():
+            raise OutputError(f"{folder}: there is no such folder; create it or choose another")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"{folder}: no permission to write in this folder; choose another with -o")

@@ -1,0 +1,47 @@
+"""Periodograms and their folding: level, place of the peaks, what subsampling does to a spectrum."""
+
+import numpy as np
+import pytest
+
+from kfsr.analysis.spectrum import fold, mean_periodogram
+
+
+def test_white_noise_is_flat_at_its_variance():
+    plane = np.random.default_rng(0).normal(0, 0.1, (512, 512))
+    spectrum = mean_periodogram(plane, 16)
+    # Removing the patches' means takes something from the frequencies that the Hann window leaks into.
+    rows, cols = np.meshgrid(*(np.abs(np.fft.fftfreq(16)) * 16,) * 2)
+    far = np.maximum(rows, cols) > 2
+    assert spectrum.shape == (16, 16)
+    assert spectrum[far].mean() == pytest.approx(0.01, rel=0.02)
+    assert np.abs(spectrum[far] / 0.01 - 1).max() < 0.2
+
+
+def test_brightness_does_not_count():
+    plane = np.random.default_rng(1).normal(0, 0.1, (64, 80))
+    assert np.allclose(mean_periodogram(plane + 0.7, 16), mean_periodogram(plane, 16), rtol=1e-9, atol=1e-12)
+
+
+def test_a_wave_is_where_it_belongs():
+    rows = np.arange(96)[:, None] * np.ones(128)
+    spectrum = mean_periodogram(np.cos(2 * np.pi * rows * 5 / 32), 32)
+    assert {np.unravel_index(i, spectrum.shape) for i in np.argsort(spectrum.ravel())[-2:]} == {
+        (5, 0),
+        (27, 0),
+    }
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_folding_is_the_spectrum_of_every_scale_th_sample(scale):
+    """For a periodic signal with one component in each class of aliases, so that none interferes."""
+    random = np.random.default_rng(scale)
+    size = 6
+    spectrum = np.zeros((scale * size, scale * size), complex)
+    for i in range(size):
+        for j in range(size):
+            row, col = random.integers(scale, size=2)
+            spectrum[i + row * size, j + col * size] = random.normal() + 1j * random.normal()
+    signal = np.fft.ifft2(spectrum)
+    sampled = signal[::scale, ::scale]
+    full, low = (np.abs(np.fft.fft2(x)) ** 2 / x.size for x in (signal, sampled))
+    assert np.allclose(fold(full, scale), low, rtol=1e-9, atol=1e-15)

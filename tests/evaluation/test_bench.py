@@ -1,0 +1,189 @@
+"""`kfsr bench` on data sets of two small pictures: what it finds, what it scores, what it prints."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from skimage import data
+
+import kfsr
+from kfsr.errors import InputError
+from kfsr.evaluation.bench import Row, find_cases, summary
+from kfsr.image import Image, write_image
+from kfsr.kernel import gaussian_kernel, save_kernel
+from kfsr.operator.spatial import degrade
+
+TRUTH = gaussian_kernel(np.array([[3.0, 1.2], [1.2, 1.5]]), 2)
+OTHER = gaussian_kernel(np.array([[1.5, 0.0], [0.0, 1.5]]), 2)
+
+
+def save(pixels, path):
+    path.parent.mkdir(exist_ok=True)
+    PIL.Image.fromarray(pixels).save(path)
+
+
+def halved(pixels, kernel):
+    x = torch.from_numpy(pixels / 1.0).permute(2, 0, 1)[None]
+    y = degrade(x, torch.from_numpy(kernel.array.copy()), 2)
+    return np.rint(y[0].permute(1, 2, 0).numpy().clip(0, 255)).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """im_2 and im_10 with kernels and truths, as DIV2KRK names them, and cat with neither."""
+    for name, number, kernel, corner in (("im_2", 2, TRUTH, 150), ("im_10", 10, OTHER, 100)):
+        sharp = data.astronaut()[0:160, corner : corner + 192]
+        save(sharp, tmp_path / "gt" / f"{name}.png")
+        save(halved(sharp, kernel), tmp_path / "lr_x2" / f"{name}.png")
+        (tmp_path / "gt_k_x2").mkdir(exist_ok=True)
+        save_kernel(kernel, tmp_path / "gt_k_x2" / f"kernel_{number}.npy")
+    save(data.chelsea()[100:170, 130:220], tmp_path / "lr_x2" / "cat.png")
+    (tmp_path / "lr_x2" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def bench(folder, *args):
+    root = str(Path(kfsr.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    return subprocess.run(
+        [sys.executable, "-m", "kfsr", "bench", ".", *args],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "KFSR_DEBUG": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_cases_in_natural_order_with_what_is_known(folder):
+    cases = find_cases(folder, 2, [])
+    assert [case.name for case in cases] == ["cat", "im_2", "im_10"]
+    assert cases[0].truth is None
+    assert cases[0].kernel is None
+    assert cases[1].truth == folder / "gt" / "im_2.png"
+    assert cases[1].kernel == folder / "gt_k_x2" / "kernel_2.npy"
+    assert cases[2].kernel == folder / "gt_k_x2" / "kernel_10.npy"
+    assert [case.name for case in find_cases(folder, 2, ["im_10"])] == ["im_10"]
+    with pytest.raises(InputError, match="lr_x3"):
+        find_cases(folder, 3, [])
+    with pytest.raises(InputError, match="no such pictures"):
+        find_cases(folder, 2, ["im_3"])
+
+
+def test_a_kernel_under_the_pictures_own_name_comes_first(folder):
+    save_kernel(TRUTH, folder / "gt_k_x2" / "im_10.npz")
+    assert find_cases(folder, 2, ["im_10"])[0].kernel == folder / "gt_k_x2" / "im_10.npz"
+
+
+def test_summary_by_hand():
+    def row(**numbers):
+        names = ["ncc", "ncc_shift2", "size_ratio", "psnr", "bicubic", "verdict", "picture_seconds"]
+        return Row(name="x", kernel_method="spectral", kernel_seconds=1.0, **(dict.fromkeys(names) | numbers))
+
+    rows = [
+        row(ncc=0.9, size_ratio=1.2, psnr=30.0, bicubic=28.0),
+        row(ncc=1.0, size_ratio=0.9, psnr=25.0, bicubic=25.5),
+        row(size_ratio=1.0),
+    ]
+    expected = {
+        "pictures": 3,
+        "mean_ncc": 0.95,
+        "mean_psnr": 27.5,
+        "mean_bicubic": 26.75,
+        "mean_kernel_seconds": 1.0,
+        "median_size_error": 0.1,
+        "p90_size_error": 0.18,
+        "mean_gain": 0.75,
+        "least_gain": -0.5,
+        "below_bicubic": 1,
+    }
+    assert summary(rows) == pytest.approx(expected)
+    assert summary([]) == {"pictures": 0}
+
+
+def test_a_row_for_each_picture_and_a_summary(folder):
+    done = bench(folder, "--kernel-method", "spectral", "--solver", "bicubic", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *lines = done.stdout.splitlines()
+    assert head.split()[:2] == ["name", "NCC"]
+    assert [line.split()[0] for line in lines[:4]] == ["cat", "im_2", "im_10", "pictures"]
+    cells = lines[1].split()
+    assert 0.5 < float(cells[1]) <= 1
+    # Bicubic interpolation gains nothing over itself.
+    assert cells[4] == cells[5]
+    assert float(cells[6]) == 0
+    # Nothing is known about the cat.
+    assert lines[0].split()[1:7] == ["-"] * 6
+    totals = dict(line.split() for line in lines[3:])
+    assert totals["pictures"] == "3"
+    assert float(totals["mean_gain"]) == 0
+
+
+def test_json_with_the_true_kernels(folder):
+    done = bench(folder, "im_2", "im_10", "--kernel-method", "true", "-p", "fast", "--solver", "bicubic", "--json")
+    assert done.returncode == 0
+    *rows, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert [row["name"] for row in rows] == ["im_2", "im_10"]
+    for row in rows:
+        assert row["ncc"] == pytest.approx(1)
+        assert row["size_ratio"] == pytest.approx(1)
+        assert row["psnr"] == row["bicubic"] > 15
+        assert row["verdict"] == "trusted"
+    assert last["summary"]["pictures"] == 2
+    assert last["summary"]["below_bicubic"] == 0
+    assert "torch" in last["versions"]
+
+
+def test_pictures_of_16_bits_are_scored_with_16_bits(tmp_path):
+    low = data.astronaut()[100:164, 150:230].astype(np.uint16) * 128 + 1001
+    high = kfsr.upscale(low, 2, kernel_method="bicubic", solver="bicubic").image
+    truth = np.rint(high.pixels * 65535).astype(np.uint16) + np.uint16(3)
+    for name, values in (("lr_x2", low), ("gt", truth)):
+        (tmp_path / name).mkdir()
+        write_image(Image.from_array(values), tmp_path / name / "deep.png")
+    done = bench(tmp_path, "--kernel-method", "bicubic", "--solver", "bicubic", "--json")
+    row = json.loads(done.stdout.splitlines()[0])
+    assert row["psnr"] == pytest.approx(-20 * np.log10(3 / 65535 * 219 / 255), abs=0.05)
+
+
+def test_kernels_are_kept_with_their_method_and_taken_again(folder):
+    args = ("im_10", "--kernels-only", "--json", "-q", "--kernels", str(folder / "kept"), "--kernel-method")
+    first = json.loads(bench(folder, *args, "spectral").stdout.splitlines()[0])
+    assert [path.name for path in (folder / "kept").iterdir()] == ["im_10.npz"]
+    again = json.loads(bench(folder, *args, "bicubic").stdout.splitlines()[0])
+    assert again["kernel_method"] == first["kernel_method"] == "spectral"
+    assert again["ncc"] == pytest.approx(first["ncc"], abs=1e-12)
+
+
+def test_a_picture_that_fails_does_not_stop_the_rest(folder):
+    (folder / "lr_x2" / "im_2.png").write_bytes(b"no picture")
+    done = bench(folder, "--kernel-method", "spectral", "--kernels-only", "--json", "-q")
+    assert done.returncode == 3
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record.get("name") for record in records] == ["cat", "im_2", "im_10", None]
+    assert "error" in records[1]
+    assert records[2]["psnr"] is None
+    assert records[2]["picture_seconds"] is None
+    assert 0.5 < records[2]["ncc"] <= 1
+    assert records[3]["summary"]["pictures"] == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("args", "status"), [(("--scale", "3"), 4), (("cat", "--kernel-method", "true"), 4)], ids=str)
+def test_nothing_to_score(folder, args, status):
+    done = bench(folder, *args)
+    assert done.returncode == status
+    assert done.stderr.splitlines()[-1].startswith("kfsr: error: ")
+
+
+@pytest.mark.slow
+def test_a_solver_gains_over_bicubic(folder):
+    done = bench(folder, "im_2", "--kernel-method", "true", "-p", "fast", "--json", "-q")
+    row = json.loads(done.stdout.splitlines()[0])
+    assert row["psnr"] > row["bicubic"] + 3

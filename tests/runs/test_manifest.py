@@ -1,0 +1,54 @@
+"""The list of finished results: what it trusts, and what it does not."""
+
+import pytest
+
+from kfsr.errors import OutputError
+from kfsr.runs import manifest
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A result that was written after its line, beside its input, `a.png`."""
+    target = tmp_path / "a_x2.png"
+    manifest.record(target, b"result", manifest.digest(b"input"), "settings")
+    (tmp_path / "a.png").write_bytes(b"input")
+    target.write_bytes(b"result")
+    return target
+
+
+def test_a_finished_result_is_known(finished):
+    assert manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+
+
+@pytest.mark.parametrize(("source", "settings"), [(b"other", "settings"), (b"input", "other"), (None, "settings")])
+def test_another_input_or_other_settings_or_none_are_not(finished, source, settings):
+    path = finished.with_name("other.png")
+    if source is not None:
+        path.write_bytes(source)
+    assert not manifest.is_finished(finished, path, settings)
+
+
+def test_a_result_that_is_not_whole_is_not(finished):
+    finished.write_bytes(b"resul")
+    assert not manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+    finished.unlink()
+    assert not manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+
+
+def test_the_last_line_counts_and_half_a_line_does_not(finished):
+    source = finished.with_name("a.png")
+    manifest.record(finished, b"newer", manifest.digest(b"input"), "settings")
+    finished.write_bytes(b"newer")
+    path = finished.parent / manifest.NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'\n{"file": "a_x2.p')
+    manifest.record(finished.with_name("b.png"), b"b", manifest.digest(b"input"), "settings")
+    finished.with_name("b.png").write_bytes(b"b")
+    manifest._entries.cache_clear()
+    for name in ("a_x2.png", "b.png"):
+        assert manifest.is_finished(finished.with_name(name), source, "settings")
+
+
+def test_nowhere_to_write(tmp_path):
+    with pytest.raises(OutputError, match="list of finished"):
+        manifest.record(tmp_path / "missing" / "a.png", b"", "", "")
