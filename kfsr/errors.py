@@ -13,6 +13,10 @@ class InputError(KfsrError):
     """An input file or array cannot be used. Exit status 3 (some inputs) or 4 (all)."""
 
 
+class NothingToLearn(InputError):
+    """A sound picture that is too small or too flat for a method; it can still be interpolated."""
+
+
 class OutputError(KfsrError):
     """A result cannot be written. Exit status 3 (some inputs) or 4 (all)."""
 

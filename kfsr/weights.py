@@ -1,8 +1,11 @@
-"""Trained weights: those installed with kfsr, and files that users bring."""
+"""Trained weights: those installed with kfsr, and files that users bring. A new kind of network is a line here."""
 
 from __future__ import annotations
 
+import importlib
+import io
 import pickle
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -13,39 +16,52 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from kfsr.errors import InputError
-from kfsr.estimators import calibration as size
-from kfsr.solvers import unrolled, usrnet
-
-BUNDLED = "unrolled/unrolled.safetensors"
-SIZE_JUDGE = "size/size.safetensors"
 
 
-@lru_cache(maxsize=2)
-def solver_network(path: Path | None, device: str) -> nn.Module:
-    """The network of `--solver unrolled` on a device: the bundled one, or that of a file.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network. module: its `from_state` builds the network from a state dict, sizes included. key: a
+    parameter that no other kind has, by which a state dict is recognised. bundled: the file in `models`, if any."""
 
-    A file is either one of our own (.safetensors) or a published USRNet state dict (.pth), which is read without
-    running what a pickle may hold. Raises InputError, naming the file, when it is neither.
+    module: str
+    key: str
+    bundled: str = ""
+
+
+KINDS = {
+    "unrolled": Kind("kfsr.solvers.unrolled", "prior.head.weight", "unrolled/unrolled.safetensors"),
+    "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
+    "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "size/size.safetensors"),
+}
+
+
+def network(path: Path | None, kinds: tuple[str, ...], device: str = "cpu") -> nn.Module:
+    """The network of a file, which must be of one of the `kinds`, or the bundled one of the first (None).
+
+    A file is a state dict as safetensors or as torch saves it, which is read without running what a pickle may hold;
+    which network it belongs to is told by its parameters, never by its name. Raises InputError, naming the file, for
+    all that is wrong with it.
     """
-    name = path or Path(BUNDLED)
+    name = path or Path(KINDS[kinds[0]].bundled)
     try:
-        data = _bundled(BUNDLED) if path is None else path.read_bytes()
-        if name.suffix == ".safetensors":
-            net: nn.Module = unrolled.from_state(load(data))
-        else:
-            net = usrnet.from_state(_state_dict(name))
-    except (OSError, SafetensorError, InputError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        raise InputError(f"{name}: {reason}; weights are a kfsr .safetensors or a USRNet .pth") from error
+        stamp = 0 if path is None else path.stat().st_mtime_ns
+        return _network(path, kinds, device, stamp)
+    except (OSError, InputError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        advice = "use a state dict of kfsr's solver or of USRNet" if path else "install kfsr again"
+        raise InputError(f"{name}: {reason}; {advice}") from error
+
+
+@lru_cache(maxsize=4)
+def _network(path: Path | None, kinds: tuple[str, ...], device: str, stamp: int) -> nn.Module:
+    state = _state_dict(_bundled(KINDS[kinds[0]].bundled) if path is None else path.read_bytes())
+    found = next((kind for kind in kinds if KINDS[kind].key in state), None)
+    if found is None:
+        raise InputError(f"these are no weights of {' or '.join(kinds)}")
+    net: nn.Module = importlib.import_module(KINDS[found].module).from_state(state)
     if not all(bool(values.isfinite().all()) for values in net.state_dict().values()):
-        raise InputError(f"{name}: the weights hold NaN or infinite values; get a fresh copy of the file")
+        raise InputError("the weights hold NaN or infinite values; get a fresh copy of the file")
     return net.to(device).eval()
-
-
-@lru_cache(maxsize=1)
-def size_judge() -> size.SizeNet:
-    """The bundled net that judges the size of spectral kernels, on the CPU."""
-    return size.from_state(load(_bundled(SIZE_JUDGE)))
 
 
 def _bundled(name: str) -> bytes:
@@ -54,11 +70,15 @@ def _bundled(name: str) -> bytes:
     return inside.read_bytes() if inside.is_file() else (Path(__file__).parents[1] / "models" / name).read_bytes()
 
 
-def _state_dict(path: Path) -> dict[str, Tensor]:
+def _state_dict(data: bytes) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if data[8:9] == b"{":  # safetensors: the length of its header, then the header
+            return load(data)
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise InputError(f"damaged safetensors file ({error})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError("this is no state dict that can be read safely") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError("this is no state dict")
     return state

@@ -1,10 +1,9 @@
 """How much memory a picture takes, and how large the solver's tiles may be to stay within a limit.
 
-The peak is the larger of two: the solver at work on a tile, or the finished picture being rounded and encoded. The
-numbers are peak resident sizes of a process on Linux with torch 2.13 for the CPU, rounded up: those of a picture were
-measured with `tests/memory.py` on 1 to 24 megapixels, that of a tile with the bundled network on tiles of 128 to 480
-pixels a side, that of KernelFusion on wholes of 64 to 288 pixels a side at x2, and 96 at x4. A GPU is taken to need
-the same.
+The peak is that of the stage that takes most: finding the kernel, refining it, judging, solving a tile, or the finished
+picture being rounded and encoded. The numbers are peak resident sizes of a process on Linux with torch 2.13 for the
+CPU, rounded up, as `tests/memory.py` measures them on 1 to 24 megapixels; what a method takes it says itself. A GPU is
+taken to need the same.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ import math
 import re
 
 from kfsr.errors import UsageError
-from kfsr.settings import KernelFusionSettings
+from kfsr.estimators.registry import estimator
+from kfsr.recipe import Recipe
+from kfsr.solvers.registry import solver
 from kfsr.solvers.tiles import BLOCK, HALO, SMALLEST
 
 MARGIN = 8
@@ -31,69 +32,79 @@ PER_OUTPUT_PIXEL = 12
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
 
-PER_TILE_PIXEL = 420
-"""Bytes: the solver at work, for each high-resolution pixel of a tile with its surroundings."""
-
-PER_FUSED_CHANNEL = (160, 40)
-"""Bytes: KernelFusion at work, for each high-resolution pixel and channel of its U-Net and of its patch model."""
+PER_REFINED_PIXEL = 1070
+"""Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
 _AROUND = 2 * (HALO + MARGIN)
 
-REFINING, JUDGING = 600 * 2**20, 150 * 2**20
-"""Bytes: the windows that a kernel is refined on, and that the gate judges, whatever the picture's size."""
 
+def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bool = False) -> int:
+    """Bytes that upscaling a picture of that many low-resolution `pixels` takes at most.
 
-def peak(pixels: int, scale: int, tile: int, refines: bool = True) -> int:
-    """Bytes that a picture of that many low-resolution `pixels` takes at most, solved in tiles of `tile` low-resolution
-    pixels a side (0: not solved but interpolated). refines: whether its kernel is refined."""
+    tile: side of the solver's tiles in low-resolution pixels; None: the recipe's. has_kernel: none is estimated.
+    """
+    side = recipe.settings.tile // recipe.scale if tile is None else tile
+    high = pixels * recipe.scale**2
+    per_pixel = 0 if recipe.joint else solver(recipe.solver).tile_memory
+    at_work = _side(math.isqrt(pixels), side) ** 2 * recipe.scale**2
     return max(
-        _held(pixels, scale) + PER_TILE_PIXEL * _tile_pixels(pixels, scale, tile),
-        FIXED + (REFINING if refines else JUDGING if tile else 0) + pixels * PER_INPUT_PIXEL,
-        FIXED + pixels * scale**2 * PER_ENCODED_PIXEL,
+        peak_of_kernel(pixels, recipe, has_kernel=has_kernel),
+        FIXED + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
+        FIXED + pixels * PER_INPUT_PIXEL + per_pixel * _judged(pixels, recipe),
+        FIXED + high * PER_ENCODED_PIXEL,
     )
 
 
-def largest_tile(limit: int, pixels: int, scale: int, refines: bool = True) -> int:
-    """Side in low-resolution pixels of the largest tile with which a picture of that many low-resolution `pixels` stays
-    within `limit` bytes. refines: whether the kernel is refined, too.
+def peak_of_kernel(pixels: int, recipe: Recipe, *, has_kernel: bool = False) -> int:
+    """The same of finding, and refining, a kernel alone."""
+    own = not has_kernel and recipe.kernel is None
+    method = estimator(recipe.kernel_method)
+    finding = method.memory(pixels, recipe) if own else 0
+    window = recipe.settings.refine.window**2
+    refined = min(pixels * recipe.scale**2, window) if refines(recipe, has_kernel=has_kernel) else 0
+    return FIXED + pixels * PER_INPUT_PIXEL + max(finding, PER_REFINED_PIXEL * refined)
+
+
+def refines(recipe: Recipe, *, has_kernel: bool = False) -> bool:
+    """Whether the recipe leads to a refined kernel, as far as that is known before the kernel."""
+    own = not has_kernel and recipe.kernel is None
+    unasked = own and not recipe.joint and estimator(recipe.kernel_method).refined
+    return unasked if recipe.refine is None else recipe.refine
+
+
+def largest_tile(limit: int, pixels: int, recipe: Recipe, *, has_kernel: bool = False) -> int:
+    """Side in low-resolution pixels of the largest tile with which such a picture stays within `limit` bytes.
 
     Raises UsageError, saying how much it takes, when the smallest tile does not.
     """
-    needed = peak(pixels, scale, SMALLEST, refines)
+    needed = peak(pixels, recipe, tile=SMALLEST, has_kernel=has_kernel)
     if limit < needed:
         raise UsageError(
-            f"{in_words(limit)} of memory are too little for this picture at scale {scale}, "
-            f"which takes {in_words(needed)}; allow more or upscale a part of it"
+            f"{in_words(limit)} of memory are too little for this picture at scale {recipe.scale} with "
+            f"{_in_words(recipe)}, which takes {in_words(needed)}; allow more or upscale a part of it"
         )
-    side = math.isqrt((limit - _held(pixels, scale)) // PER_TILE_PIXEL) // scale - _AROUND
-    return max(SMALLEST, side // BLOCK * BLOCK)
+    per_pixel = solver(recipe.solver).tile_memory * recipe.scale**2
+    if recipe.joint or not per_pixel:
+        return recipe.settings.tile // recipe.scale
+    free = limit - FIXED - pixels * (PER_INPUT_PIXEL + recipe.scale**2 * PER_OUTPUT_PIXEL)
+    return max(SMALLEST, (math.isqrt(free // per_pixel) - _AROUND) // BLOCK * BLOCK)
 
 
-def fusion_peak(high_pixels: int, settings: KernelFusionSettings) -> int:
-    """Bytes that KernelFusion takes for so many high-resolution pixels of its windows, all at once."""
-    picture, patches = PER_FUSED_CHANNEL
-    return FIXED + high_pixels * (picture * settings.width + patches * settings.patch.width)
+def _in_words(recipe: Recipe) -> str:
+    return f"{recipe.kernel_method} and {'--joint' if recipe.joint else recipe.solver}"
 
 
-def check_fusion(limit: int, high_pixels: int, settings: KernelFusionSettings) -> None:
-    """UsageError, saying how much it takes, when `fusion_peak` is beyond `limit` bytes."""
-    needed = fusion_peak(high_pixels, settings)
-    if limit < needed:
-        raise UsageError(
-            f"{in_words(limit)} of memory are too little for kernelfusion, which works on "
-            f"{high_pixels / 1e6:.2g} megapixels of the result at once and takes {in_words(needed)}; "
-            "allow more or use another kernel method"
-        )
+def _side(picture: int, tile: int) -> int:
+    """Of what is solved at once, in low-resolution pixels: the whole picture, or a tile with its surroundings."""
+    return min(picture + 2 * MARGIN, tile + _AROUND)
 
 
-def _held(pixels: int, scale: int) -> int:
-    return FIXED + pixels * PER_INPUT_PIXEL + pixels * scale**2 * PER_OUTPUT_PIXEL
-
-
-def _tile_pixels(pixels: int, scale: int, tile: int) -> int:
-    """High-resolution pixels that are solved at once."""
-    whole = (math.isqrt(pixels) + 2 * MARGIN) ** 2
-    return min(whole, (tile + _AROUND) ** 2) * scale**2 if tile else 0
+def _judged(pixels: int, recipe: Recipe) -> int:
+    """High-resolution pixels of the gate's window."""
+    gate = solver(recipe.solver).gate
+    if recipe.joint or gate is None:
+        return 0
+    return int(_side(math.isqrt(pixels), gate(recipe.settings).window)) ** 2 * recipe.scale**2
 
 
 def in_words(size: int) -> str:

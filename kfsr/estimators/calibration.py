@@ -1,4 +1,4 @@
-"""The spectral kernel, judged: how wrong it may be, and what the picture itself says beside its spectra.
+"""The spectral kernel, calibrated: how wrong it may be, and what the picture itself says beside its spectra.
 
 Spectra cannot tell a wide kernel from a soft photograph. A small network that was trained on photographs with known
 kernels (`models/size`) looks at the picture, whose edges and grain tell more, and at the fit. With C the kernel's
@@ -20,12 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import InputError
+from kfsr.estimators import spectral
+from kfsr.estimators.method import Estimator
 from kfsr.estimators.spectral import SpectralFit
 from kfsr.kernel import Kernel, gaussian_kernel
 from kfsr.kernel.gaussian import MIN_VARIANCE
+from kfsr.recipe import MOST_UNCERTAIN
 from kfsr.settings import SizeSettings
+from kfsr.weights import network
 
 FLOOR = 0.04
 """Low-resolution pixels squared: kernels much smaller than this are all one."""
@@ -112,7 +117,7 @@ def changed(kernel: Kernel, change: np.ndarray) -> Kernel:
     values, axes = np.linalg.eigh(np.array([[size + slant, cross], [cross, size - slant]]))
     variances = np.maximum((np.exp(values) - FLOOR) * kernel.scale**2, 2 * MIN_VARIANCE)
     changed = gaussian_kernel(axes @ np.diag(variances) @ axes.T, kernel.scale, kernel.size)
-    return Kernel(changed.array, kernel.scale, kernel.method)
+    return changed.stamped(kernel.provenance)
 
 
 def features(fit: SpectralFit) -> list[float]:
@@ -133,20 +138,20 @@ def features(fit: SpectralFit) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """kernel: the spectral one, made what the picture says. lacking: what its log size lacked, if it is trusted wholly.
-    spread: of that, what remains unknown. odd: log odds of that the kernel is no Gaussian."""
+class Calibration:
+    """kernel: the spectral one, corrected. size_error: log size of the true kernel less that of the spectral fit, as
+    the network sees it. spread: mean absolute deviation of that. odds: log odds that the kernel is not a Gaussian."""
 
     kernel: Kernel
-    lacking: float
+    size_error: float
     spread: float
-    odd: float
+    odds: float
 
 
-def judge(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, settings: SizeSettings) -> Judgement:
+def calibrate(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, settings: SizeSettings) -> Calibration:
     """The fit's kernel, corrected by what the network sees in the `luminances` (H, W) in [0, 1] that it was fitted to.
 
-    Of several windows those count more that tell more.
+    Windows that the network is surer of count for more.
     """
     known = torch.tensor([features(fit)])
     said = []
@@ -161,12 +166,12 @@ def judge(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, sett
     error = weight @ out[:, :3] / weight.sum()
     error = np.sign(error) * np.maximum(np.abs(error) - settings.bias, 0)
     spread = math.exp(float(out[:, 3].mean()))
-    odd = float(out[:, 5].mean())
-    widest = settings.widest if odd < settings.sure_odds else 0.0
+    odds = float(out[:, 5].mean())
+    widest = settings.widest if odds < settings.sure_odds else 0.0
     doubt = 1 / (1 + (settings.trusted_spread / spread) ** 4)
-    lacking = float(error[0])
-    error[0] = min(lacking, widest) - doubt * settings.caution * spread
-    return Judgement(changed(fit.kernel, error), lacking, spread, odd)
+    size_error = float(error[0])
+    error[0] = min(size_error, widest) - doubt * settings.caution * spread
+    return Calibration(changed(fit.kernel, error), size_error, spread, odds)
 
 
 def from_state(state: dict[str, Tensor]) -> SizeNet:
@@ -175,5 +180,27 @@ def from_state(state: dict[str, Tensor]) -> SizeNet:
     try:
         net.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:
-        raise InputError("these are not the weights of the size judge") from error
+        raise InputError("these are not the weights of the calibration network") from error
     return net.eval()
+
+
+def calibrated(problem: Problem) -> Calibration:
+    """Fit and calibration of a problem's pictures, with the bundled network. Raises NothingToLearn."""
+    with problem.timed("spectral"):
+        fit = spectral.estimate(problem.luminances, problem.scale, problem.settings.spectral)
+        net = network(None, ("calibration",))
+        assert isinstance(net, SizeNet)
+        return calibrate(fit, problem.luminances, net, problem.settings.size)
+
+
+def uncertainty(problem: Problem, kernel: Kernel) -> float:
+    """Of a Gaussian estimate, for the solver: more where the picture says little of its size. Raises NothingToLearn."""
+    return min(MOST_UNCERTAIN, problem.settings.size.doubt * problem.once(calibrated).spread ** 2)
+
+
+METHOD = Estimator(
+    estimate=lambda problem: problem.once(calibrated).kernel,
+    seconds=lambda pixels, recipe: 0.4,
+    refined=True,
+    uncertainty=uncertainty,
+)

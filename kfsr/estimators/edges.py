@@ -24,8 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
-from kfsr.errors import InputError
+from kfsr.errors import NothingToLearn
+from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations
@@ -34,6 +37,12 @@ from kfsr.settings import EdgesSettings
 
 FINER = 2
 """The grid's pixels per low-resolution pixel, whatever the scale: what lies beyond the second alias is not seen."""
+
+SECONDS = 25.0
+"""Of one thread, whatever the picture's size: its windows have one."""
+
+POLISH_SECONDS = 5.0
+"""The same for a kernel that is known roughly."""
 
 _RIM = 6
 _TAPER = 8
@@ -52,17 +61,17 @@ def estimate(
     several pictures that share one kernel, which then share the windows, one each at least.
 
     start: a kernel of this scale to begin with in place of a round one, and to polish in fewer steps; the result keeps
-    its method's name. Raises InputError when a picture is too small (under 32 px on a side) or none has edges.
+    its method's name. Raises NothingToLearn when a picture is too small (under 32 px on a side) or none has edges.
     """
     check_scale(scale)
     cfg = settings or EdgesSettings()
     windows = _windows(luminance, cfg)
     if start:
         kernel = _polished(windows, _on_finer_grid(start, cfg.support), cfg, progress)
-        return _on_high_res_grid(kernel, scale, start.method)
+        return _on_high_res_grid(kernel, scale, start.provenance)
     kernel = _wide_start(cfg.support * FINER, cfg.start_deviation * FINER)
     kernel = _alternated(windows, kernel, cfg, cfg.iterations, cfg.sharpness_start, progress)
-    return _on_high_res_grid(kernel, scale, "edges")
+    return _on_high_res_grid(kernel, scale, Provenance("estimated", "edges"))
 
 
 def objective(
@@ -96,16 +105,16 @@ def grown(
     trials: list[tuple[float, Tensor]] = []
     for step, (distance, angle) in enumerate(places):
         trial = _with_part(known, cfg.share, distance * FINER, angle)
-        with suppress(InputError):  # so far off that no edges are left
+        with suppress(NothingToLearn):  # so far off that no edges are left
             trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
             trials.append((_objective(windows[:1], trial, cfg), trial))
         progress("edges, missing part", step + 1, total)
     for step, (_, trial) in enumerate(sorted(trials, key=lambda one: one[0])[: cfg.tries]):
-        with suppress(InputError):
+        with suppress(NothingToLearn):
             polished = _polished(windows, trial, cfg)
             reached = _objective(windows, polished, cfg)
             if reached < least:
-                best, least = _on_high_res_grid(polished, kernel.scale, kernel.method), reached
+                best, least = _on_high_res_grid(polished, kernel.scale, kernel.provenance), reached
         progress("edges, missing part", len(places) + step + 1, total)
     return best
 
@@ -114,7 +123,7 @@ def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: EdgesSettings) -
     planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
     for plane in planes:
         if min(plane.shape) < _SMALLEST:
-            raise InputError(
+            raise NothingToLearn(
                 f"a picture of {plane.shape[1]}x{plane.shape[0]} px is too small to learn a kernel from its edges; "
                 f"it needs {_SMALLEST} px on each side"
             )
@@ -125,7 +134,7 @@ def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: EdgesSettings) -
         for window in busiest_windows(plane, cfg.window, each)
     ]
     if max(float(y.std()) for y in windows) < 1e-3:
-        raise InputError("the picture is flat: it has no edges to learn a kernel from")
+        raise NothingToLearn("the picture is flat: it has no edges to learn a kernel from")
     return windows
 
 
@@ -256,7 +265,7 @@ def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
     size = math.isqrt(count)
     weight = float(matrix.diagonal().mean())
     if weight < 1e-12:
-        raise InputError("the picture has no edges to learn a kernel from")
+        raise NothingToLearn("the picture has no edges to learn a kernel from")
     m = matrix / weight + cfg.smallness * torch.eye(count, dtype=matrix.dtype) + cfg.smoothness * _laplacian(size)
     r = right / weight
     k = torch.linalg.solve(m, r).clamp(min=0)
@@ -267,7 +276,7 @@ def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
         momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
         ahead = k + (before - 1) / momentum * (k - last)
     if float(k.sum()) <= 0:
-        raise InputError("the picture's edges do not tell a kernel")
+        raise NothingToLearn("the picture's edges do not tell a kernel")
     return (k / k.sum()).reshape(size, size).float()
 
 
@@ -292,9 +301,30 @@ def _cleaned(kernel: Tensor, cut: float) -> Tensor:
     return torch.from_numpy(k / k.sum()).float()
 
 
-def _on_high_res_grid(kernel: Tensor, scale: int, method: str) -> Kernel:
+def _on_high_res_grid(kernel: Tensor, scale: int, provenance: Provenance) -> Kernel:
     """From the finer grid to the high-resolution one, linearly, as wide."""
     side = kernel.shape[0] * scale // FINER
     i = (np.arange(side) - (side - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
     at = np.stack(np.meshgrid(i, i, indexing="ij"))
-    return Kernel.from_array(ndi.map_coordinates(kernel.double().numpy(), at, order=1, mode="constant"), scale, method)
+    resampled = ndi.map_coordinates(kernel.double().numpy(), at, order=1, mode="constant")
+    return Kernel.from_array(resampled, scale, provenance)
+
+
+def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
+    """`estimate` for a problem's pictures; a missing part is not looked for yet."""
+    with problem.timed("edges"):
+        cfg = problem.settings.edges
+        return estimate(problem.luminances, problem.scale, cfg, start=start, progress=problem.progress)
+
+
+def completed(problem: Problem, kernel: Kernel) -> Kernel:
+    """The kernel with the part that it lacks (`grown`), where a problem's pictures show one."""
+    with problem.timed("edges"):
+        return grown(problem.luminances, kernel, problem.settings.edges, progress=problem.progress)
+
+
+METHOD = Estimator(
+    estimate=lambda problem: completed(problem, of_problem(problem)),
+    seconds=lambda pixels, recipe: SECONDS,
+    uncertainty=uncertainty_of_windows,
+)

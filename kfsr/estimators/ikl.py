@@ -15,15 +15,21 @@ import torch.nn.functional as F
 from scipy.signal import fftconvolve
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
-from kfsr.errors import InputError
+from kfsr.errors import NothingToLearn
+from kfsr.estimators.method import Estimator
+from kfsr.estimators.registry import estimator
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
-from kfsr.kernel.value import Kernel
+from kfsr.kernel.provenance import Provenance
+from kfsr.kernel.value import Kernel, default_size
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import SIGMA_DATA
+from kfsr.priors.patch.training import train_patch_model, training_seconds
 from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 from kfsr.settings import IklSettings
 
 
@@ -85,7 +91,8 @@ def estimate(
 
     The picture is itself blurred by k, so what matches is k_hat = k without the blur it already has (see
     `own_blur_factor`); that is what the net holds. The rate decays to zero and the last half of the iterates is
-    averaged. Raises InputError when the picture is too small for one crop, NumericalError when it ends in no numbers.
+    averaged. Raises NothingToLearn when the picture is too small for one crop, NumericalError when the result is not
+    finite.
     """
 
     def match(dtype: torch.dtype) -> Kernel:
@@ -115,7 +122,7 @@ def _matched(
     # A crop of `side` twice-downscaled pixels needs this many of the picture's.
     side = min(cfg.crop, (crops.largest - start.size + scale) // scale)
     if side <= 2 * margin:
-        raise InputError(f"the picture is too small for ikl at scale {scale}; use --kernel-method spectral")
+        raise NothingToLearn(f"the picture is too small for ikl at scale {scale}; use --kernel-method spectral")
     rate = cfg.kernel_rate / scale**2
     optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
     inner = (..., slice(margin, side - margin), slice(margin, side - margin))
@@ -221,11 +228,47 @@ def _finished(refined: np.ndarray, first: Kernel, start: Kernel, cfg: IklSetting
         share = cfg.confidence if start.method == "spectral" else 1.0
         learned = start.covariance + share * change
         if np.linalg.eigvalsh(learned)[0] < MIN_VARIANCE:
-            return Kernel(start.array, start.scale, "ikl")
+            return start.stamped(Provenance("estimated", "ikl"))
         kernel = gaussian_kernel(learned, start.scale, start.size)
     else:
         kept = np.where(refined > 0.01 * refined.max(), refined, 0.0)
         free = Kernel.from_array(kept, start.scale)
         rest = gaussian_kernel(free.covariance * (1 / own - 1), 1, start.size - 1 + start.size % 2).array
         kernel = Kernel.from_array(fftconvolve(free.array, rest, mode="same"), start.scale)
-    return Kernel(kernel.array, start.scale, "ikl")
+    return Kernel(kernel.array, start.scale, Provenance("estimated", "ikl"))
+
+
+STEP_SECONDS = 0.19
+"""Of one thread, for an iteration on 8 crops."""
+
+
+def _of_problem(problem: Problem) -> Kernel:
+    cfg = problem.settings.ikl
+    if problem.recipe.kernel_init == "spectral":
+        start = estimator("spectral").estimate(problem)
+    else:
+        start = gaussian_kernel(np.eye(2) * 0.3 * problem.scale**2, problem.scale, default_size(problem.scale))
+    crops = CropSampler(problem.tensors, focus=True)
+    with problem.timed("patch model"):
+        model = train_patch_model(
+            crops, cfg.patch, problem.generator(1), progress=problem.progress, checkpoint=problem.checkpoint
+        )
+    with problem.timed("ikl"):
+        return estimate(
+            crops, start, model, cfg, problem.generator(2), progress=problem.progress, checkpoint=problem.checkpoint
+        )
+
+
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    cfg = recipe.settings.ikl
+    steps = (cfg.iterations + cfg.warm_up) * STEP_SECONDS * cfg.batch / 8
+    return estimator("spectral").seconds(pixels, recipe) + training_seconds(cfg.patch) + steps
+
+
+METHOD = Estimator(
+    estimate=_of_problem,
+    seconds=_seconds,
+    inits=("spectral", "gaussian"),
+    refined=True,
+    uncertainty=lambda problem, kernel: estimator("spectral").uncertainty(problem, kernel),
+)

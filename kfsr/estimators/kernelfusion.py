@@ -15,16 +15,23 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
+from kfsr.analysis.windows import busiest_windows
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
-from kfsr.errors import InputError
+from kfsr.errors import NothingToLearn
+from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite, in_working_precision
-from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.operator.spatial import bicubic_upscale, degrade, reflect_pad
 from kfsr.priors.diffusion import alphas_bar, noise_level, posterior
+from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.training import train_patch_model, training_seconds
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
 from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 from kfsr.settings import KernelFusionSettings
 
 SIDE_STEP = 16
@@ -53,12 +60,13 @@ def estimate(
     `SIDE_STEP`.
 
     model: of the patches of the whole low-resolution picture, learned unturned. The kernel begins flat: from a Gaussian
-    it would not get away. Raises InputError when the windows are smaller than the rim that is left out, NumericalError.
+    it would not get away. Raises NothingToLearn when the windows are smaller than the rim that is left out, and
+    NumericalError.
     """
     check_scale(scale)
     cfg, device = settings, windows.device
     if min(windows.shape[-2:]) < 4 * cfg.rim:
-        raise InputError(f"a picture under {4 * cfg.rim} px on a side is too small for kernelfusion")
+        raise NothingToLearn(f"a picture under {4 * cfg.rim} px on a side is too small for kernelfusion")
     size = cfg.support * scale + (cfg.support * scale - scale) % 2
 
     def run(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -72,7 +80,7 @@ def estimate(
 
     high_res, kernel = in_working_precision(device, run, generator)
     trimmed = _trimmed(kernel, cfg.cut).cpu().double().numpy()
-    return Fusion(high_res, Kernel.from_array(trimmed, scale, "kernelfusion"))
+    return Fusion(high_res, Kernel.from_array(trimmed, scale, Provenance("estimated", "kernelfusion")))
 
 
 def reverse_diffusion(
@@ -155,3 +163,65 @@ def _off_centre(kernel: Tensor) -> Tensor:
 def _trimmed(kernel: Tensor, cut: float) -> Tensor:
     """The kernel without the network's haze: what is under `cut` of its peak."""
     return torch.where(kernel > cut * kernel.max(), kernel, torch.zeros_like(kernel))
+
+
+PIXEL_SECONDS = 9e-6
+"""Of one thread, for a high-resolution pixel and step, with a U-Net of width 16."""
+
+CHANNEL_BYTES = (160, 40)
+"""For each high-resolution pixel and channel of the U-Net and of the patch model, at work."""
+
+
+def of_problem(problem: Problem, whole: bool = False) -> Fusion:
+    """Picture and kernel of the busiest windows of a problem's pictures, or of the `whole` of one picture."""
+    cfg = problem.settings.kernelfusion
+    windows = _whole_window(problem) if whole else _busy_windows(problem)
+    with problem.timed("patch model"):
+        crops = CropSampler(problem.tensors)
+        model = train_patch_model(
+            crops, cfg.patch, problem.generator(7), progress=problem.progress, checkpoint=problem.checkpoint
+        )
+    with problem.timed("kernelfusion"):
+        random = problem.generator(8)
+        return estimate(
+            windows, problem.scale, model, cfg, random, progress=problem.progress, checkpoint=problem.checkpoint
+        )
+
+
+def _busy_windows(problem: Problem) -> Tensor:
+    """(B, C, side, side) of all pictures, at least one each; a smaller side where a picture is smaller."""
+    cfg = problem.settings.kernelfusion
+    side = min(cfg.window, *(n // SIDE_STEP * SIDE_STEP for one in problem.tensors for n in one.shape[-2:]))
+    if side == 0:
+        raise NothingToLearn(f"a picture under {SIDE_STEP} px on a side is too small for kernelfusion")
+    each = math.ceil(cfg.windows / len(problem.tensors))
+    both = zip(problem.tensors, problem.luminances, strict=True)
+    return torch.cat([one[(..., *window)] for one, plane in both for window in busiest_windows(plane, side, each)])
+
+
+def _whole_window(problem: Problem) -> Tensor:
+    """The picture, extended by reflection to a size that the U-Net can halve."""
+    rows, cols = (-n % SIDE_STEP for n in problem.low_res.shape[-2:])
+    return reflect_pad(problem.low_res, 0, rows, 0, cols)
+
+
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    cfg = recipe.settings.kernelfusion
+    steps = cfg.first_rounds + (cfg.steps - 1) * cfg.rounds
+    at_work = cfg.high_pixels(pixels, recipe.scale, recipe.joint)
+    return training_seconds(cfg.patch) + steps * at_work * PIXEL_SECONDS * (cfg.width / 16) ** 2
+
+
+def _memory(pixels: int, recipe: Recipe) -> int:
+    cfg = recipe.settings.kernelfusion
+    channels = CHANNEL_BYTES[0] * cfg.width + CHANNEL_BYTES[1] * cfg.patch.width
+    return cfg.high_pixels(pixels, recipe.scale, recipe.joint) * channels
+
+
+METHOD = Estimator(
+    estimate=lambda problem: of_problem(problem).kernel,
+    seconds=_seconds,
+    memory=_memory,
+    joint=True,
+    uncertainty=uncertainty_of_windows,
+)

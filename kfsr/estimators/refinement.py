@@ -8,11 +8,10 @@ all detail back. How far is known from a rehearsal, on pictures that this very k
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from kfsr.analysis.problem import Solve, kernel_tensor
 from kfsr.analysis.windows import busiest_window
 from kfsr.kernel import Kernel
 from kfsr.numerics import check_finite
@@ -20,9 +19,6 @@ from kfsr.operator.fit import normal_equations
 from kfsr.operator.spatial import as_stored, degrade
 from kfsr.progress import Progress, silent
 from kfsr.settings import RefineSettings
-
-Solve = Callable[[Tensor, Tensor, float, float], Tensor]
-"""A solver as refinement and gate call it: (low_res, kernel, sigma, uncertainty) to high_res."""
 
 
 def refine(
@@ -42,7 +38,7 @@ def refine(
     A picture under `smallest` px on a side gives its kernel back as it is.
     """
     cfg, scale = settings, kernel.scale
-    k = torch.from_numpy(kernel.array.copy()).float().to(low_res.device)
+    k = kernel_tensor(kernel, low_res.device)
 
     def found(y: Tensor) -> tuple[Tensor, Tensor]:
         high_res = solve(y, k, sigma, cfg.uncertainty)
@@ -66,7 +62,7 @@ def refine(
     check_finite("refinement", fit - bias)
     # Noise out in the corners would swamp the second moment.
     refined[refined < cfg.cut * refined.max()] = 0
-    return Kernel.from_array(refined, scale, kernel.method)
+    return Kernel.from_array(refined, scale, kernel.provenance)
 
 
 def _fitted(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int, sigma: float, cfg: RefineSettings) -> Tensor:

@@ -22,8 +22,9 @@ from scipy.optimize import minimize
 
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.spectrum import QUANTISATION, fold, mean_periodogram
-from kfsr.errors import InputError
+from kfsr.errors import NothingToLearn
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale, default_size
 from kfsr.numerics import check_finite
 from kfsr.settings import SpectralSettings
@@ -46,7 +47,7 @@ def estimate(
     """Gaussian kernel of a picture from its luminance (H, W) in [0, 1], gamma-encoded as stored; or of several pictures
     that share one kernel, each of which counts as much: (1) is fitted to all at once.
 
-    Raises InputError when a picture is too small (under 2*s patches of 8 px on a side) or flat.
+    Raises NothingToLearn when a picture is too small (under 2*s patches of 8 px on a side) or flat.
     """
     check_scale(scale)
     cfg = settings or SpectralSettings()
@@ -66,7 +67,7 @@ def estimate(
     check_finite("spectral estimate", torch.from_numpy(best.x))
     kernel = gaussian_kernel(_covariance(best.x), scale, default_size(scale))
     return SpectralFit(
-        Kernel(kernel.array, scale, "spectral"),
+        kernel.stamped(Provenance("estimated", "spectral")),
         float(best.fun),
         sum(match.patches for match in matches),
         float(np.mean([match.noise for match in matches])),
@@ -84,7 +85,7 @@ class _CrossScale:
         self.patches = math.prod((side - scale * patch) // (scale * patch // 2) + 1 for side in plane.shape)
         self.seen = np.hypot(*_frequencies(patch)) > cfg.lowest_frequency
         if coarse[self.seen].max() < 4 * self.noise:
-            raise InputError("the picture is flat or all noise: there is nothing to learn a kernel from")
+            raise NothingToLearn("the picture is flat or all noise: there is nothing to learn a kernel from")
         self.signal = np.maximum(fine - self.noise, 1e-3 * self.noise)
         self.log_coarse = np.log(np.maximum(coarse[self.seen], 1e-3 * self.noise))
         self.rows, self.cols = _frequencies(scale * patch)
@@ -112,7 +113,7 @@ def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
 def _patch_size(shape: tuple[int, ...], scale: int, wanted: int) -> int:
     largest = min(shape) // scale // 2 * 2
     if largest < 8:
-        raise InputError(
+        raise NothingToLearn(
             f"a picture of {shape[1]}x{shape[0]} px is too small to learn a kernel at scale {scale}; "
             f"it needs {8 * scale} px on each side, or a kernel given with --kernel"
         )

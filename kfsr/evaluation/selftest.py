@@ -40,7 +40,7 @@ def run() -> Score:
     kernel = gaussian_kernel(np.array(COVARIANCE), SCALE)
     k = torch.from_numpy(kernel.array.copy()).float()
     low_res = as_stored(degrade(truth, k, SCALE), 0.0, torch.Generator().manual_seed(0))
-    result = pipeline.upscale(Image.from_array(_array(low_res)), SCALE, kernel_method="spectral", preset="fast")
+    result = pipeline.upscale(Image.from_array(_array(low_res)), scale=SCALE, kernel_method="spectral", preset="fast")
     ours, bicubic = (
         psnr_y(picture, _array(truth), RIM)
         for picture in (result.image.pixels, _array(bicubic_upscale(low_res, SCALE).clamp(-1, 1)))

@@ -1,4 +1,4 @@
-"""The kernel: its value, its files, the Gaussian family, other programs' conventions, comparison."""
+"""The kernel: its value and origin, its files, the Gaussian family, other programs' conventions, comparison."""
 
 from kfsr.kernel.compare import KernelScore, compare_kernels
 from kfsr.kernel.conventions import (
@@ -14,13 +14,17 @@ from kfsr.kernel.conventions import (
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
 from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, half_kernel, resize_kernel
 from kfsr.kernel.plot import plot_kernel
+from kfsr.kernel.provenance import GIVEN, UNKNOWN, Provenance
 from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
 
 __all__ = [
+    "GIVEN",
     "MAX_SIZE",
     "SCALES",
+    "UNKNOWN",
     "Kernel",
     "KernelScore",
+    "Provenance",
     "bicubic_kernel",
     "box_kernel",
     "check_scale",

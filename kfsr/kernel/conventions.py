@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage as ndi
 
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel
 
 
@@ -18,7 +19,7 @@ def to_true_convolution(kernel: Kernel) -> np.ndarray:
 
 def from_true_convolution(array: np.ndarray, scale: int) -> Kernel:
     """Inverse of `to_true_convolution`; parity and sum are repaired as in `Kernel.from_array`."""
-    return Kernel.from_array(np.asarray(array)[::-1, ::-1], scale, "true convolution")
+    return Kernel.from_array(np.asarray(array)[::-1, ::-1], scale, Provenance("given", "true convolution"))
 
 
 def to_usrnet(kernel: Kernel) -> np.ndarray:
@@ -70,7 +71,7 @@ def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
 
 def from_div2krk(array: np.ndarray, scale: int) -> Kernel:
     """Canonical, normalised kernel from the array stored in a DIV2KRK ``.mat`` file (see `shift_div2krk`)."""
-    return Kernel(from_kernelgan(shift_div2krk(array, scale), scale).array, scale, "div2krk")
+    return from_kernelgan(shift_div2krk(array, scale), scale).stamped(Provenance("given", "div2krk"))
 
 
 def _at_offset(k: np.ndarray, before: tuple[int, int], scale: int, method: str) -> Kernel:
@@ -90,4 +91,4 @@ def _at_offset(k: np.ndarray, before: tuple[int, int], scale: int, method: str) 
         spare = (k.shape[axis] - max(n - scale + 1, 1)) // 2
         margin = min(spare, used[0], k.shape[axis] - 1 - used[-1]) if used.size else 0
         k = np.take(k, np.arange(margin, k.shape[axis] - margin), axis=axis)
-    return Kernel.from_array(k, scale, method)
+    return Kernel.from_array(k, scale, Provenance("given", method))

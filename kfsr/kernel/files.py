@@ -8,6 +8,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from kfsr.errors import InputError, KfsrError, UsageError
 from kfsr.kernel.conventions import from_div2krk, from_kernelgan, to_kernelgan
 from kfsr.kernel.matlab import read_variables
+from kfsr.kernel.provenance import UNKNOWN, Provenance
 from kfsr.kernel.value import MAX_SIZE, Kernel, check_scale
 
 CONVENTION = "correlation, K = scale (mod 2), origin at (K - 1)/2"
@@ -34,17 +36,22 @@ _NPY_ERRORS = (
     tokenize.TokenError,
 )
 _SUFFIXES = ".npy, .npz, .mat"
+# Files from before there was a provenance name their method alone; by these they are estimates.
+_EARLY_ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
 
 
-def load_kernel(path: Path | str, scale: int) -> Kernel:
+def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     """The kernel in a file, for downscaling by `scale`.
 
     `.npy`   the array, in the canonical convention (`kfsr.kernel.value`)
-    `.npz`   the same under `kernel`, with `scale`, `convention` and `method` as `save_kernel` writes them
+    `.npz`   the same under `kernel`, with `scale`, `convention` and `provenance` as `save_kernel` writes them
     `.mat`   key `Kernel`. One that `save_kernel` wrote (it says ``convention = 'kernelgan'``) is taken as it
              is, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``. All others are read by `from_div2krk`: their
              centre of mass is moved to K//2 + (s - 1)/2, which is what DIV2KRK's files need, as they are
              stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
+
+    A kernel whose file does not say where it comes from is of unknown provenance, and so counts as an estimate. With
+    `trusted` such a kernel is a given one: the caller vouches for it. An estimate stays an estimate.
 
     The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
     was off by more than 1 %. Raises InputError, one line with the file's name, for anything that is not such
@@ -64,6 +71,8 @@ def load_kernel(path: Path | str, scale: int) -> Kernel:
         raise InputError(f"{path}: {error}") from error
     if abs(total - 1) > 0.01:
         warnings.warn(f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2)
+    if trusted and kernel.provenance.source == "unknown":
+        return kernel.stamped(replace(kernel.provenance, source="given"))
     return kernel
 
 
@@ -85,17 +94,21 @@ def save_kernel(kernel: Kernel, path: Path | str) -> None:
 def kernel_bytes(kernel: Kernel, suffix: str) -> bytes:
     """What `save_kernel` writes for an ending, for standard output.
 
-    `.npy` float64 array; `.npz` with `kernel`, `scale`, `convention`, `method`; `.mat` with `Kernel` as
-    KernelGAN and ZSSR read it (`to_kernelgan`) and `scale`, `convention`, `method` beside it; `.png` the
-    picture of `plot_kernel`. Raises UsageError for another ending.
+    `.npy` the float64 array and nothing else; `.npz` with `kernel`, `scale`, `convention`, `provenance` (JSON), and
+    `method` for earlier versions; `.mat` with `Kernel` as KernelGAN and ZSSR read it (`to_kernelgan`) and the others
+    beside it; `.png` the picture of `plot_kernel`. Raises UsageError for another ending.
     """
     out = io.BytesIO()
-    about: dict[str, Any] = {"scale": kernel.scale, "method": kernel.method}
+    about: dict[str, Any] = {
+        "scale": kernel.scale,
+        "method": kernel.method,
+        "provenance": kernel.provenance.as_text(),
+    }
     match suffix.lower():
         case ".npy":
             np.save(out, kernel.array, allow_pickle=False)
         case ".npz":
-            np.savez(out, kernel=kernel.array, convention=np.array(CONVENTION), **_as_arrays(about))
+            np.savez(out, kernel=kernel.array, convention=CONVENTION, **about)
         case ".mat":
             import scipy.io
 
@@ -108,10 +121,6 @@ def kernel_bytes(kernel: Kernel, suffix: str) -> bytes:
         case _:
             raise UsageError(f"{suffix or 'no ending'} is no kernel file; use {_SUFFIXES} or .png")
     return out.getvalue()
-
-
-def _as_arrays(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: np.array(value) for key, value in values.items()}
 
 
 def _read(path: Path) -> bytes:
@@ -129,7 +138,7 @@ def _read(path: Path) -> bytes:
 
 def _read_npy(data: bytes, scale: int) -> tuple[Kernel, float]:
     array = _numbers(_npy_array(data, ".npy file"))
-    return Kernel.from_array(array, scale, "file"), float(array.sum())
+    return Kernel.from_array(array, scale, UNKNOWN), float(array.sum())
 
 
 def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
@@ -138,7 +147,7 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
             if "kernel" not in held:
                 raise InputError("has no array named 'kernel'; save it with `kfsr kernel -o FILE.npz`")
-            wanted = held & {"kernel", "scale", "convention", "method"}
+            wanted = held & {"kernel", "scale", "convention", "method", "provenance"}
             parts = {
                 key: _npy_array(_member(archive, f"{key}.npy"), f"array '{key}'", key == "kernel") for key in wanted
             }
@@ -149,7 +158,7 @@ def _read_npz(data: bytes, scale: int) -> tuple[Kernel, float]:
     if convention not in (None, CONVENTION):
         raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
     array = _numbers(parts["kernel"])
-    return Kernel.from_array(array, scale, _word(parts, "method") or "file"), float(array.sum())
+    return Kernel.from_array(array, scale, _provenance(parts)), float(array.sum())
 
 
 def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
@@ -161,7 +170,6 @@ def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
         raise InputError("its Kernel is no matrix of plain numbers; a kernel is real numbers")
     _check_shape(parts["Kernel"].shape)
     _check_scale_of(parts, scale)
-    method = _word(parts, "method") or "file"
     array = _numbers(parts["Kernel"])
     convention = _word(parts, "convention")
     if convention not in (None, KERNELGAN):
@@ -175,7 +183,14 @@ def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
         kernel = from_div2krk(whole, scale)
     else:
         kernel = from_kernelgan(whole, scale)
-    return Kernel(kernel.array, scale, method), total
+    return kernel.stamped(_provenance(parts)), total
+
+
+def _provenance(parts: dict[str, Any]) -> Provenance:
+    text, method = _word(parts, "provenance"), _word(parts, "method")
+    if text is not None:
+        return Provenance.from_text(text)
+    return Provenance("estimated" if method in _EARLY_ESTIMATORS else "unknown", method or UNKNOWN.method)
 
 
 def _check_scale_of(parts: dict[str, Any], scale: int) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.ndimage as ndi
 from scipy.optimize import minimize
 
 from kfsr.errors import UsageError
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale, default_size
 
 MIN_VARIANCE = 0.05
@@ -27,18 +30,16 @@ def gaussian_kernel(covariance: np.ndarray, scale: int, size: int | None = None)
     grid = np.stack(np.meshgrid(i, i, indexing="ij"), -1)
     power = np.einsum("...i,ij,...j->...", grid, np.linalg.inv(cov), grid)
     k = np.exp(-0.5 * power)
-    return Kernel(k / k.sum(), scale, "gaussian")
+    return Kernel(k / k.sum(), scale, Provenance("given", "gaussian"))
 
 
 def bicubic_kernel(scale: int) -> Kernel:
     """The antialiased bicubic (a = -0.5) of MATLAB's and Pillow's resize, support 4*scale."""
     check_scale(scale)
-    if scale == 1:
-        return Kernel(np.ones((1, 1)), 1, "bicubic")
-    n = 4 * scale if scale % 2 == 0 else 4 * scale + 1
+    n = 1 if scale == 1 else 4 * scale + scale % 2
     w = cubic((np.arange(n) - (n - 1) / 2) / scale)
     w /= w.sum()
-    return Kernel(np.outer(w, w), scale, "bicubic")
+    return Kernel(np.outer(w, w), scale, Provenance("given", "bicubic"))
 
 
 def cubic(t: np.ndarray) -> np.ndarray:
@@ -52,7 +53,7 @@ def cubic(t: np.ndarray) -> np.ndarray:
 def box_kernel(scale: int) -> Kernel:
     """Plain averaging of scale x scale pixels."""
     check_scale(scale)
-    return Kernel(np.full((scale, scale), 1.0 / scale**2), scale, "box")
+    return Kernel(np.full((scale, scale), 1.0 / scale**2), scale, Provenance("given", "box"))
 
 
 def resize_kernel(kernel: Kernel, factor: float) -> Kernel:
@@ -71,7 +72,7 @@ def resize_kernel(kernel: Kernel, factor: float) -> Kernel:
         form = np.eye(2) / np.sqrt(factor)
         k = ndi.affine_transform(kernel.array, form, centre - form @ centre, order=3)
         k = k / k.sum()
-    return Kernel(k, kernel.scale, kernel.method)
+    return replace(kernel, array=k)
 
 
 def own_blur_factor(scale: int) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kfsr.kernel.gaussian import cubic
+from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 
 KINDS = {"gaussian": 0.45, "shake": 0.3, "flat": 0.12, "bicubic": 0.13}
@@ -50,7 +51,7 @@ class Blur:
             k = np.exp(-0.5 * np.einsum("...i,ij,...j->...", apart, inverse, apart)) @ self.weights
         if self.ripple is not None:
             k = k * self.ripple
-        return Kernel(k / k.sum(), scale, self.kind)
+        return Kernel(k / k.sum(), scale, Provenance("given", self.kind))
 
     def as_gaussian(self, scale: int) -> Blur:
         """The Gaussian of the same covariance, about the same centre: the best an estimate of that family can be."""

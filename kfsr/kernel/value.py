@@ -10,12 +10,14 @@ mass is at (K - 1)/2. That is where `torch`'s bicubic with ``align_corners=False
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndi
 
 from kfsr.errors import InputError, UsageError
+from kfsr.kernel.provenance import GIVEN, Provenance
 
 SCALES = (1, 2, 3, 4)
 MAX_SIZE = 129
@@ -40,14 +42,14 @@ class Kernel:
     array: float64 (K, K), read-only, finite, sum 1, K = scale (mod 2), K <= 129. Small negative values are
     legal (bicubic has them).
     scale: 1 to 4, the factor the kernel downscales by.
-    method: how the kernel came to be, for reports and files.
+    provenance: where the kernel comes from; one that is made in Python counts as given.
 
     Raises InputError when the array cannot be such a kernel. `Kernel.from_array` repairs what it can.
     """
 
     array: np.ndarray
     scale: int
-    method: str = "unknown"
+    provenance: Provenance = GIVEN
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
@@ -60,8 +62,12 @@ class Kernel:
         k.flags.writeable = False
         object.__setattr__(self, "array", k)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies are made anew: NumPy would hand out their arrays writable.
+        return Kernel, (self.array, self.scale, self.provenance)
+
     @classmethod
-    def from_array(cls, array: np.ndarray, scale: int, method: str = "unknown") -> Kernel:
+    def from_array(cls, array: np.ndarray, scale: int, provenance: Provenance = GIVEN) -> Kernel:
         """Kernel from any 2-D array in correlation form whose middle (n - 1)/2 is the kernel's origin.
 
         Normalises the sum, zero-pads to a square and repairs a wrong parity by moving the array half a pixel
@@ -79,7 +85,21 @@ class Kernel:
             size -= 2
         for axis in (0, 1):
             k = _fit_axis(k, axis, size)
-        return cls(k / k.sum(), scale, method)
+        return cls(k / k.sum(), scale, provenance)
+
+    @property
+    def method(self) -> str:
+        """How the kernel came to be: the estimator's name, or the kind of kernel."""
+        return self.provenance.method
+
+    @property
+    def estimated(self) -> bool:
+        """Whether to doubt it: it is an estimate, or from a file that does not say otherwise."""
+        return self.provenance.source != "given"
+
+    def stamped(self, provenance: Provenance) -> Kernel:
+        """The same kernel with another provenance."""
+        return replace(self, provenance=provenance)
 
     @property
     def size(self) -> int:
@@ -113,7 +133,7 @@ class Kernel:
             raise UsageError(f"canvas {size} has another parity than the kernel's {self.size}")
         margin = (size - self.size) // 2
         k = np.pad(self.array, margin) if margin >= 0 else self.array[-margin:margin, -margin:margin]
-        return Kernel(k / k.sum(), self.scale, self.method)
+        return replace(self, array=k / k.sum())
 
 
 def _check_values(k: np.ndarray) -> None:

@@ -1,19 +1,6 @@
-"""The one composition: picture in; kernel, patch model, solver and gate; picture, kernel and report out."""
+"""The one composition: picture and recipe in; kernel, solver and gate; picture, kernel and report out."""
 
-from kfsr.pipeline.kernels import KERNEL_INITS, KERNEL_METHODS, check_kernel_method
-from kfsr.pipeline.run import Report, Result, Window, check_joint, estimate_kernel, upscale
-from kfsr.pipeline.solving import SOLVERS, check_solver
+from kfsr.pipeline.check import check, check_method
+from kfsr.pipeline.run import Report, Result, Window, estimate_kernel, upscale
 
-__all__ = [
-    "KERNEL_INITS",
-    "KERNEL_METHODS",
-    "SOLVERS",
-    "Report",
-    "Result",
-    "Window",
-    "check_joint",
-    "check_kernel_method",
-    "check_solver",
-    "estimate_kernel",
-    "upscale",
-]
+__all__ = ["Report", "Result", "Window", "check", "check_method", "estimate_kernel", "upscale"]

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr.analysis.problem import Solve, kernel_tensor
 from kfsr.analysis.windows import busiest_window
-from kfsr.errors import InputError
-from kfsr.estimators.refinement import Solve
+from kfsr.errors import NothingToLearn
 from kfsr.kernel import Kernel, resize_kernel
 from kfsr.operator.spatial import as_stored, bicubic_upscale, degrade
 from kfsr.progress import Progress, silent
@@ -105,7 +105,7 @@ def rehearse(
 
 
 @dataclass(frozen=True)
-class Choice:
+class Decision:
     """What the picture is solved with: kernel, sigma ([-1, 1] units) and uncertainty; the verdict says why."""
 
     kernel: Kernel
@@ -114,7 +114,7 @@ class Choice:
     verdict: Verdict
 
 
-def choose(
+def decide(
     low_res: Tensor,
     kernel: Kernel,
     sigma: float,
@@ -124,36 +124,35 @@ def choose(
     settings: GateSettings,
     generator: torch.Generator,
     *,
-    estimated: bool,
     progress: Progress = silent,
-) -> Choice:
+) -> Decision:
     """Try the settings' steps in turn on the busiest window of `low_res` (1, C, h, w), and take the first that passes.
 
-    sigma, uncertainty, noise: what the solver is told, and what the picture has. estimated: the kernel is an estimate,
-    which may be narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`.
-    Raises InputError for a picture of fewer pixels than the scale.
+    sigma, uncertainty, noise: what the solver is told, and what the picture has. A kernel that is an estimate may be
+    narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`.
+    Raises NothingToLearn for a picture of fewer pixels than the scale.
     """
     row, col, rows, cols = busiest_window(low_res, settings.window)
     window = low_res[..., row : row + rows, col : col + cols]
     if min(rows, cols) < kernel.scale:
-        raise InputError(f"the picture is too small for a rehearsal: {kernel.scale} px at least on each side")
+        raise NothingToLearn(f"the picture is too small for a rehearsal: {kernel.scale} px at least on each side")
     state = generator.get_state()
     first = ""
     for number, step in enumerate(settings.steps):
-        tried = resize_kernel(kernel, step.size) if estimated else kernel
+        tried = resize_kernel(kernel, step.size) if kernel.estimated else kernel
         doubt = max(step.uncertainty, uncertainty)
-        k = torch.from_numpy(tried.array.copy()).float().to(low_res.device)
+        k = kernel_tensor(tried, low_res.device)
         generator.set_state(state)  # the same noise for every step
         trial = rehearse(window, k, kernel.scale, sigma * step.sigma, doubt, noise, solve, generator)
         progress("gate", number + 1, len(settings.steps))
-        objection = trial.objection(settings, kernel.scale, low_res[0, 0].numel(), uncertainty, estimated)
+        objection = trial.objection(settings, kernel.scale, low_res[0, 0].numel(), uncertainty, kernel.estimated)
         if objection is None:
             verdict = Verdict(TRUSTED, "", trial)
             if number:
                 verdict = Verdict(CAUTIOUS, f"{first}; {_measures(kernel, tried, step.sigma)}", trial)
-            return Choice(tried, sigma * step.sigma, doubt, verdict)
+            return Decision(tried, sigma * step.sigma, doubt, verdict)
         first = first or objection
-    return Choice(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
+    return Decision(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
 
 
 def _measures(kernel: Kernel, used: Kernel, gain: float) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from kfsr.analysis.problem import Problem
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.priors.patch.model import PatchModel
+from kfsr.priors.patch.training import training_seconds
 from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 from kfsr.settings import UnfoldingSettings
+from kfsr.solvers.method import Prepared, Solver
+from kfsr.solvers.prior import solver_prior
 from kfsr.solvers.tiles import solve_in_tiles
 
 
@@ -64,3 +71,20 @@ def _solve_piece(
         progress("solver", n + 1, cfg.iterations)
     x = step(z, cfg.balance * sigma**2 / cfg.sigma_end**2)
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
+
+
+def _prepare(problem: Problem, tile: int) -> Prepared:
+    prior, cfg, scale = problem.once(solver_prior), problem.settings.unfolding, problem.scale
+
+    def unfold(low_res: Tensor, kernel: Tensor, sigma: float, _: float, progress: Progress = silent) -> Tensor:
+        return solve(low_res, kernel, scale, prior.on(low_res.device), cfg, sigma, tile, progress=progress)
+
+    return Prepared(unfold, partial(unfold, progress=problem.progress))
+
+
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    cfg = recipe.settings.unfolding
+    return training_seconds(cfg.prior) + 3e-6 * pixels * cfg.iterations
+
+
+METHOD = Solver(prepare=_prepare, seconds=_seconds, tile_memory=420, gate=lambda settings: settings.unfolding.gate)

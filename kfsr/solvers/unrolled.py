@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
 from kfsr.errors import InputError
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
+from kfsr.solvers.method import Prepared, Solver
 from kfsr.solvers.tiles import solve_in_tiles
+from kfsr.weights import network
 
 WIDTHS = (48, 64, 64)
 ITERATIONS = 5
-
-WORST = 2.0
-"""The largest uncertainty of a kernel that the network was trained with."""
 
 SIGMA_FLOOR = 1.0 / 255
 """Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
@@ -199,3 +199,27 @@ def from_state(state: dict[str, Tensor]) -> UnrolledNet:
 
 def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(blocks)), last)
+
+
+NETWORKS = ("unrolled", "usrnet")
+
+
+def _prepare(problem: Problem, tile: int) -> Prepared:
+    def solve_with(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float, *how: int) -> Tensor:
+        net = network(problem.recipe.weights, NETWORKS, str(low_res.device))
+        return solve(low_res, kernel, problem.scale, net, sigma, uncertainty, *how)
+
+    def final(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
+        return solve_with(low_res, kernel, sigma, uncertainty, problem.settings.unrolled.turns, tile)
+
+    return Prepared(solve_with, final)
+
+
+METHOD = Solver(
+    prepare=_prepare,
+    seconds=lambda pixels, recipe: 6e-6 * pixels * recipe.settings.unrolled.turns,
+    tile_memory=420,
+    gate=lambda settings: settings.unrolled.gate,
+    networks=NETWORKS,
+    uncertain=True,
+)

@@ -13,14 +13,20 @@ import math
 import torch
 from torch import Tensor
 
+from kfsr.analysis.problem import Problem, kernel_tensor
+from kfsr.kernel import half_kernel
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.operator.fourier import DataStep, border, circular_degrade, padded
 from kfsr.operator.spatial import bicubic_upscale, reflect_pad
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
+from kfsr.priors.patch.training import training_seconds
 from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 from kfsr.settings import ZssrSettings
+from kfsr.solvers.method import Prepared, Solver
+from kfsr.solvers.prior import fathers, solver_prior
 from kfsr.solvers.tiles import solve_in_tiles
 
 
@@ -122,3 +128,26 @@ def _train(
         progress("zssr", step + 1, cfg.steps)
     check_finite("training of zssr", [*network.parameters(), log_balance])
     return network, float(log_balance.detach().exp())
+
+
+def _prepare(problem: Problem, tile: int) -> Prepared:
+    prior, cfg, scale = problem.once(solver_prior), problem.settings.zssr, problem.scale
+
+    def learn(low_res: Tensor, k: Tensor, sigma: float, _: float) -> Tensor:
+        random, here = problem.generator(4), prior.on(low_res.device)
+        half = half_kernel(k.cpu().numpy()) if scale == 4 else None
+        if half is not None:
+            h = kernel_tensor(half, low_res.device)
+            return solve_in_two(low_res, h, here, fathers(problem), cfg, sigma, random, tile, progress=problem.progress)
+        return solve(low_res, k, scale, here, fathers(problem), cfg, sigma, random, tile, progress=problem.progress)
+
+    return Prepared(learn, learn)
+
+
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    cfg = recipe.settings.zssr
+    steps = cfg.steps * 0.42 * cfg.batch * cfg.crop**2 / (4 * 96**2)
+    return training_seconds(recipe.settings.unfolding.prior) + steps + 3e-6 * pixels
+
+
+METHOD = Solver(prepare=_prepare, seconds=_seconds, tile_memory=420, gate=lambda settings: settings.unfolding.gate)

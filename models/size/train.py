@@ -33,7 +33,7 @@ from kfsr.errors import InputError
 from kfsr.estimators import spectral
 from kfsr.estimators.calibration import SIDE, SizeNet, error_of, features
 from kfsr.image import luma
-from kfsr.kernel import Kernel
+from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.gaussian import cubic, fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.numerics import working_dtype
@@ -114,7 +114,7 @@ def sample(paths: list[Path], rng: np.random.Generator) -> Sample | None:
     clean = torch.from_numpy(picture[top : top + sides[0], left : left + sides[1]].copy()).permute(2, 0, 1)
     kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
     if kind == "program":
-        kernel = Kernel(program_kernel(scale, size, rng), scale, kind)
+        kernel = Kernel(program_kernel(scale, size, rng), scale, Provenance("given", kind))
     else:
         kernel = random_blur(scale, size, rng, kind).sample(scale, size)
     k = torch.from_numpy(kernel.array.copy()).float()

@@ -30,7 +30,7 @@ KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk" / "gt_k_x2"
 def some_kernel(scale: int, extra: int = 10) -> Kernel:
     """Rough, lopsided: any flip, transposition or shift changes the result."""
     k = np.random.default_rng(scale).random((scale + extra, scale + extra)) ** 3
-    return Kernel(k / k.sum(), scale, "test")
+    return Kernel(k / k.sum(), scale)
 
 
 def coffee() -> np.ndarray:

@@ -17,6 +17,7 @@ from PIL import Image as PilImage
 from kfsr.errors import InputError, KfsrError, OutputError, UsageError
 from kfsr.kernel import (
     Kernel,
+    Provenance,
     bicubic_kernel,
     from_div2krk,
     gaussian_kernel,
@@ -33,7 +34,7 @@ KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk"
 
 def lopsided(scale: int, size: int) -> Kernel:
     k = np.random.default_rng(size).random((size, size)) ** 3
-    return Kernel(k / k.sum(), scale, "ikl")
+    return Kernel(k / k.sum(), scale, Provenance("estimated", "ikl", ("a.png", "b.png"), 0.2))
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kfsr.kernel import Kernel, gaussian_kernel, plot_kernel
+from kfsr.kernel import Kernel, Provenance, gaussian_kernel, plot_kernel
 
 COVARIANCE = np.array([[3.0, 1.1], [1.1, 1.6]])
 LEFT, TOP = 56, 40
@@ -65,7 +65,7 @@ def test_numbers_are_written() -> None:
     for row in range(2):  # the trace, the axes
         line = slice(TOP + 400 + 36 + 22 * row, TOP + 400 + 36 + 22 * row + 18)
         assert (a[line] != b[line]).any()
-    retitled = plot_kernel(Kernel(gaussian_kernel(COVARIANCE, 2).array, 2, "spectral"))
+    retitled = plot_kernel(gaussian_kernel(COVARIANCE, 2).stamped(Provenance("estimated", "spectral")))
     assert (retitled[:TOP] != a[:TOP]).any()
     np.testing.assert_array_equal(retitled[TOP:], a[TOP:])
 

@@ -7,7 +7,7 @@ import math
 import torch
 
 from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
-from kfsr.errors import InputError
+from kfsr.errors import NothingToLearn
 from kfsr.numerics import check_finite, in_working_precision
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
@@ -29,7 +29,7 @@ def train_patch_model(
 
     Minimises E |D(x + sigma n, sigma) - x|^2 / c_out(sigma)^2 over crops x, white n and sigma log-uniform in
     [sigma_min, sigma_max] (EDM, eq. 8), Adam with a one-cycle rate. The generator is a CPU one: with it the result
-    is the same on every run on one machine. Raises InputError when the pictures hold no whole patch, NumericalError
+    is the same on every run on one machine. Raises NothingToLearn when the pictures hold no whole patch, NumericalError
     when the training ends in no numbers.
     """
 
@@ -53,7 +53,9 @@ def _trained(
     network = _fresh_network(crops.channels, cfg, generator).to(device)
     margin = network.margin
     if crop <= 2 * margin:
-        raise InputError(f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side")
+        raise NothingToLearn(
+            f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side"
+        )
     optimiser = torch.optim.Adam(network.parameters(), cfg.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg.rate, total_steps=cfg.steps, pct_start=0.1)
     log_range = math.log(cfg.sigma_max / cfg.sigma_min)
@@ -85,3 +87,9 @@ def _fresh_network(channels: int, cfg: PatchSettings, generator: torch.Generator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
         return PatchDenoiser(channels, cfg.width)
+
+
+def training_seconds(settings: PatchSettings) -> float:
+    """Roughly what the training takes one thread: 0.1 s a step of width 64 on 6 crops of 48 x 48."""
+    work = settings.batch * settings.crop**2 / (6 * 48**2)
+    return settings.steps * 0.1 * work * (settings.width / 64) ** 2

@@ -1,0 +1,46 @@
+"""The method that suits the picture: a Gaussian's where the kernel looks like one, else the edges'."""
+
+from __future__ import annotations
+
+from kfsr.analysis.problem import Problem
+from kfsr.errors import NothingToLearn
+from kfsr.estimators import edges
+from kfsr.estimators.calibration import calibrated
+from kfsr.estimators.method import Estimator
+from kfsr.estimators.registry import estimator
+from kfsr.kernel import Kernel
+from kfsr.pipeline.kernels import estimated, stamped
+from kfsr.recipe import Recipe
+
+
+def _of_problem(problem: Problem) -> Kernel:
+    """The choice and its reason go to `problem.choice`."""
+    cfg = problem.settings.auto
+    known = problem.once(calibrated)
+    # Spectra that are not a Gaussian's are fitted by one that is far too small.
+    odds = known.odds + cfg.odds_of_size * max(0.0, known.size_error)
+
+    def gaussian(reason: str) -> Kernel:
+        problem.choice = f"{cfg.gaussian_method}: {reason}"
+        return estimated(problem, cfg.gaussian_method)
+
+    if odds < cfg.least_odds:
+        return gaussian(f"the picture looks like a Gaussian's (log odds {-odds:.1f})")
+    try:
+        free = edges.of_problem(problem)
+    except NothingToLearn as reason:
+        return gaussian(str(reason))
+    blur = free.trace / problem.scale**2
+    pixels = sum(plane.size for plane in problem.luminances)
+    if blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
+        return gaussian(f"the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do")
+    problem.choice = f"edges: the picture does not look like a Gaussian's (log odds {odds:.1f})"
+    return stamped(problem, "edges", edges.completed(problem, free))
+
+
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    """Those of the Gaussian method: which one a picture will need is not known before."""
+    return estimator(recipe.settings.auto.gaussian_method).seconds(pixels, recipe)
+
+
+METHOD = Estimator(estimate=_of_problem, seconds=_seconds, refined=True)

@@ -1,0 +1,65 @@
+"""Whether a recipe can be followed: its methods exist and fit together. Called before any work."""
+
+from __future__ import annotations
+
+from kfsr.errors import UsageError
+from kfsr.estimators.registry import estimator
+from kfsr.recipe import Recipe, option
+from kfsr.solvers.registry import solver
+from kfsr.solvers.unrolled import UnrolledNet
+from kfsr.weights import network
+
+
+def check(recipe: Recipe, device: str = "cpu", *, has_kernel: bool = False) -> None:
+    """Raise UsageError for a recipe that cannot be followed, InputError for weights that cannot be used.
+
+    has_kernel: a kernel is given beside the recipe, so that none is estimated.
+    """
+    if recipe.scale == 1:
+        raise UsageError("scale 1 would return the picture as it is; use 2, 3 or 4")
+    if has_kernel and recipe.kernel is not None:
+        raise UsageError("two kernels are given; leave one of them out")
+    own_kernel = not has_kernel and recipe.kernel is None
+    check_method(recipe)
+    chosen = solver(recipe.solver)
+    _check_scale(recipe.scale, chosen.scales, f"the solver {recipe.solver}")
+    for field, taken in (("weights", bool(chosen.networks)), ("uncertainty", chosen.uncertain)):
+        if getattr(recipe, field) is not None and not taken:
+            raise UsageError(
+                f"the solver {recipe.solver} takes no {field}; leave {option(field)} out or use the solver unrolled"
+            )
+    if recipe.weights is not None:
+        net = network(recipe.weights, chosen.networks, device)
+        if recipe.uncertainty is not None and not isinstance(net, UnrolledNet):
+            raise UsageError(f"{recipe.weights}: USRNet's weights take no uncertainty; leave --uncertainty out")
+    if recipe.joint:
+        _check_joint(recipe, own_kernel)
+
+
+def check_method(recipe: Recipe) -> None:
+    """The same of the kernel method alone."""
+    method = estimator(recipe.kernel_method)
+    _check_scale(recipe.scale, method.scales, f"the kernel method {recipe.kernel_method}")
+    known = estimator("ikl").inits
+    if recipe.kernel_init not in known:
+        raise UsageError(f"there is no kernel init {recipe.kernel_init!r}; use one of {', '.join(known)}")
+    if recipe.kernel_init not in method.inits:
+        raise UsageError(
+            f"only ikl starts from a {recipe.kernel_init} kernel, not {recipe.kernel_method}; use the kernel method ikl"
+        )
+
+
+def _check_scale(scale: int, scales: tuple[int, ...], what: str) -> None:
+    if scale not in scales:
+        raise UsageError(f"{what} is not defined at scale {scale}; use {', '.join(map(str, scales))}")
+
+
+def _check_joint(recipe: Recipe, own_kernel: bool) -> None:
+    if not own_kernel or not estimator(recipe.kernel_method).joint:
+        given = recipe.kernel_method if own_kernel else "a kernel that is given"
+        raise UsageError(f"only kernelfusion finds the picture with the kernel, not {given}; leave --joint out")
+    fields, plain = ("refine", "weights", "uncertainty", "solver"), Recipe()
+    unused = [one for one in fields if getattr(recipe, one) != getattr(plain, one)]
+    if unused:
+        names = " and ".join(option(one) for one in unused)
+        raise UsageError(f"with --joint nothing is solved or refined; leave {names} out")
