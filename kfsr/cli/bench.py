@@ -29,6 +29,7 @@ _HEAD = "name       NCC    +-2px   size     dB  bicubic   gain  kernel s  pictur
 @command("scale", "refine", "solver", "weights", "uncertainty", "preset", "seed")
 def bench(
     streams: Streams,
+    *,
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Data set: lr_xN/, and gt/ and gt_k_xN/ for the truths.")
     ],
@@ -44,7 +45,7 @@ def bench(
             **options.one_of((*estimators.names(), TRUE)),
         ),
     ] = None,
-    recipe: Recipe = Recipe(),
+    recipe: Recipe,
     window: Annotated[
         int, typer.Option("--window", metavar="N", min=0, help="Side of the scored window; 0 is all.")
     ] = 768,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @command("scale", "seed", "quality")
 def degrade(
     streams: Streams,
+    *,
     source: Annotated[str, typer.Argument(metavar="SHARP", help="The picture; - is standard input.")],
     kernel_name: Annotated[
         str, typer.Option("--kernel", "-k", metavar="FILE", help="A kernel file, or the word bicubic or box.")

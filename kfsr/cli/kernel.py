@@ -27,7 +27,7 @@ _FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed")
 @command(*_FIELDS, aliases={"kernel_method": ["--method"], "kernel_init": ["--init"]})
 def kernel(
     streams: Streams,
-    recipe: Recipe,
+    *,
     inputs: options.InputsArgument = None,
     output: Annotated[
         str | None,
@@ -41,6 +41,7 @@ def kernel(
     ] = None,
     recursive: options.RecursiveOption = False,
     files_from: options.FilesFromOption = None,
+    recipe: Recipe,
     shared: Annotated[
         bool, typer.Option("--shared", help="One kernel for all the pictures: of one camera, lens or scanner.")
     ] = False,
@@ -77,9 +78,7 @@ def kernel(
             if written and outcome.job.target is None:
                 streams.write_data(kernel_bytes(outcome.value, ".npy"))
             where = f" -> {outcome.job.target_name}" if written else ""
-            console.note(
-                f"{outcome.job.source_name}{where}: {facts_in_words(outcome.value)}, {outcome.seconds:.1f} s"
-            )
+            console.note(f"{outcome.job.source_name}{where}: {facts_in_words(outcome.value)}, {outcome.seconds:.1f} s")
 
     def record(outcome: Outcome[Kernel]) -> dict[str, Any]:
         found: dict[str, Any] = {} if written else {"output": None}

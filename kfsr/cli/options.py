@@ -148,7 +148,7 @@ def recipe_option(field: str, aliases: Sequence[str] = ()) -> Any:
     says is the recipe's own."""
     kind, names, rest = _RECIPE[field]
     default = getattr(Recipe(), field)
-    shown = {"show_default": str(default) if default not in (None, False) else False}
+    shown = {"show_default": False if default is None or default is False else str(default)}
     return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
 
 

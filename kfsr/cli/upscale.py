@@ -31,14 +31,13 @@ FIELDS = (
 @command(*FIELDS)
 def upscale(
     streams: Streams,
-    recipe: Recipe,
+    *,
     inputs: options.InputsArgument = None,
     output: options.OutputOption = None,
     recursive: options.RecursiveOption = False,
     files_from: options.FilesFromOption = None,
-    name: Annotated[
-        str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")
-    ] = upscaling.NAME,
+    recipe: Recipe,
+    name: Annotated[str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")] = upscaling.NAME,
     skip_existing: Annotated[
         bool,
         typer.Option("--skip-existing", help="Leave out what an earlier run has finished with the same settings."),

@@ -37,11 +37,10 @@ class Machine:
 
     def read(self, path: Path | None) -> tuple[Image, bytes]:
         """The picture in a file, or in standard input (None), and the bytes it was decoded from. InputError."""
-        from kfsr.image import read_image
-        from kfsr.image.read import _read_file
+        from kfsr.image import read_bytes, read_image
 
         name = "standard input" if path is None else str(path)
-        data = (self.stdin or b"") if path is None else _read_file(path, name)
+        data = (self.stdin or b"") if path is None else read_bytes(path, name, self.max_pixels)
         return read_image(data, name, self.max_pixels), data
 
     def size(self, path: Path | None) -> tuple[int, int]:

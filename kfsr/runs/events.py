@@ -36,7 +36,7 @@ class Outcome(Generic[T]):
 
     @property
     def status(self) -> str:
-        """"done", "failed" or "skipped"."""
+        """ "done", "failed" or "skipped"."""
         return "failed" if self.error is not None else "skipped" if self.value is None else "done"
 
 

@@ -1,9 +1,9 @@
 """Where the work on many pictures is done: in this process one after the other, or in several.
 
-Neither `concurrent.futures`, whose pool is lost with the first process that dies, nor `pebble`, whose pool is lost when
-one dies that is just starting or idle (measured with 5.2.3: "Unexpected error within the Pool"), and which ends with its
-parent only between two jobs. Here a process that dies costs the picture it was at. Processes are started afresh
-("spawn"), since torch's threads do not survive a fork.
+Not `concurrent.futures`, whose pool is lost with the first process that dies; nor `pebble`, whose pool is lost with one
+that dies idle or while it starts (measured with 5.2.3), and whose processes outlive their parent until the next job.
+Here a process that dies costs the picture it was at. Processes are started afresh ("spawn"), since torch's threads do
+not survive a fork.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -235,8 +235,8 @@ def _serve(link: Connection, work: Work[Any], begin: Callable[[], None]) -> None
         link.send(("ready", None))
         while (job := link.recv()) is not None:
             found = perform(job, work, tell)
-            error = None if found.error is None else _portable(found.error)
-            link.send(("done", Outcome(job, found.value, error, found.seconds, found.peak_mib)))
+            failure = None if found.error is None else _portable(found.error)
+            link.send(("done", replace(found, error=failure)))
 
 
 def _end_with_parent() -> None:

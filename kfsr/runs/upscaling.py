@@ -92,7 +92,7 @@ def run(
     OutputError where there is nowhere to write; all before any work.
     """
     if isinstance(kernel, str | Path):
-        kernel, choices = None, {**choices, "kernel": Path(kernel)}
+        choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)
     plan = prepare(
         find_pictures(map(str, inputs), recursive),
@@ -172,9 +172,7 @@ def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_ev
     subject = "shared kernel"
     with warnings_of(subject, on_event):
         pictures = [machine.read(path)[0] for path in paths]
-        found = kfsr.estimate_kernel(
-            pictures, recipe, device=machine.device, progress=progress_of(subject, on_event)
-        )
+        found = kfsr.estimate_kernel(pictures, recipe, device=machine.device, progress=progress_of(subject, on_event))
     on_event(SharedKernel(found, len(paths)))
     return found
 
