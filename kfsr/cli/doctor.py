@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import output
-from kfsr.cli.status import Status, guarded
+from kfsr.cli.command import command
+from kfsr.cli.outcomes import versions
+from kfsr.cli.status import Status
+from kfsr.cli.streams import Streams
 
 
-@guarded
+@command()
 def doctor(
+    streams: Streams,
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> int:
     """Say what this installation has, and test that it computes rightly.
@@ -25,7 +28,7 @@ def doctor(
     """
     score: dict[str, float] = {}
     checks: dict[str, Callable[[], str]] = {**_CHECKS, "blind upscaling": partial(_check_upscaling, score)}
-    record: dict[str, Any] = {"versions": output.versions()}
+    record: dict[str, Any] = {"versions": versions()}
     record |= {
         "system": f"{platform.system()} {platform.machine()}",
         "devices": _probe(_devices),
@@ -38,10 +41,10 @@ def doctor(
     problems += [f"{name}: {verdict}" for name, verdict in record["tests"].items() if verdict != "ok"]
     record |= {"healthy": not problems, "problems": problems}
     if as_json:
-        output.write_record(record)
+        streams.write_record(record)
     else:
         for line in _lines(record):
-            output.write_text(line)
+            streams.write_text(line)
     return Status.DONE if not problems else Status.INTERNAL
 
 
@@ -82,7 +85,7 @@ def _devices() -> dict[str, Any]:
             "bfloat16": working_dtype(torch.device("cuda", index)) is torch.bfloat16,
         }
     if torch.backends.mps.is_available():
-        found["mps"] = {"name": "Apple GPU"}
+        found["mps"] = {"name": "Apple GPU", "used": False}
     return found
 
 
@@ -161,10 +164,10 @@ def _check_weights() -> str:
 
     from kfsr.kernel import box_kernel
     from kfsr.solvers import unrolled
-    from kfsr.weights import solver_network
+    from kfsr.weights import network
 
     flat, kernel = torch.full((1, 3, 8, 8), 0.25), torch.from_numpy(box_kernel(2).array.copy()).float()
-    high_res = unrolled.solve(flat, kernel, 2, solver_network(None, "cpu"), 0.0, 0.0)
+    high_res = unrolled.solve(flat, kernel, 2, network(None, ("unrolled", "usrnet")), 0.0, 0.0)
     right = high_res.shape == (1, 3, 16, 16) and bool((high_res - 0.25).abs().max() < 0.05)
     return "" if right else "the unrolled solver changes a flat picture"
 
