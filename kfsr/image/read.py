@@ -137,16 +137,15 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
     longest = _BYTES_PER_PIXEL * limit + _BYTES_BESIDE
     try:
         with Path(path).open("rb") as file:
-            data = file.read(sniff.HEAD)
-            kind = _known_kind(data, name)
+            head = file.read(sniff.HEAD)
+            kind = _known_kind(head, name)
+            if os.fstat(file.fileno()).st_size > longest:
+                raise InputError(f"{name}: the file is too long for {limit} pixels; convert it or raise the limit")
             if file.seekable():  # a pipe is not
                 _check_header(file, kind, limit, name)
+                head = b""
                 file.seek(0)
-                data = b""
-            if os.fstat(file.fileno()).st_size <= longest:
-                data += file.read(longest + 1)
-                if len(data) <= longest:
-                    return data
+            return head + file.read()
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file; check the name") from error
     except IsADirectoryError as error:
@@ -155,9 +154,6 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
         raise InputError(f"{name}: no permission to read it; change its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
-    raise InputError(
-        f"{name}: the file is larger than any picture of the limit of {limit} pixels; convert it or raise the limit"
-    )
 
 
 def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit: int) -> tuple[bytes, str, str, int]:
