@@ -7,7 +7,7 @@ Layout of the folder, for scale s: ``lr_xS/NAME.png``; ``gt/NAME.png`` (pictures
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from kfsr.evaluation.metrics import psnr_y
 from kfsr.image import Image, read_image
 from kfsr.kernel import Kernel, KernelScore, compare_kernels, load_kernel, save_kernel
 from kfsr.pipeline import Window, estimate_kernel, upscale
-from kfsr.progress import Progress
+from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 
-TRUE_KERNEL = "true"
 BORDER = 16
 
 
@@ -81,53 +81,39 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
 
 def run_case(
     case: Case,
-    scale: int,
+    recipe: Recipe,
     *,
-    kernel_method: str,
-    refine: bool | None,
-    solver: str,
-    weights: Path | None,
-    uncertainty: float | None,
-    preset: str,
-    seed: int,
-    device: str,
-    window: int,
-    pictures: bool,
-    truncated: bool,
-    kernels: Path | None,
-    progress: Progress,
+    true_kernel: bool = False,
+    device: str = "cpu",
+    window: int = 0,
+    pictures: bool = True,
+    truncated: bool = False,
+    kernels: Path | None = None,
+    progress: Progress = silent,
 ) -> Row:
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
-    kernel_method, refine: as in `upscale`; the method "true" is the truth, as it is. window: side of the high-
-    resolution window in pixels, 16 of which are left out on each side; 0 for the whole picture. truncated: the
-    files were truncated to their depth instead of rounded, so half a step is added. kernels: folder of kernels
-    from an earlier run, NAME.npz; what is missing there is estimated and kept there.
+    true_kernel: take the truth, as it is. window: side of the high-resolution window in pixels, 16 of which are left
+    out on each side; 0 for the whole picture. truncated: the files were truncated to their depth instead of rounded, so
+    half a step is added. kernels: folder of kernels from an earlier run, NAME.npz; what is missing there is estimated
+    and kept there.
     """
+    scale = recipe.scale
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
         picture = picture.with_pixels(picture.pixels)
     if truncated:
         picture = picture.with_pixels(np.minimum(picture.pixels + 0.5 / picture.white, 1))
-    truth = load_kernel(case.kernel, scale) if case.kernel is not None else None
+    truth = load_kernel(case.kernel, scale, trusted=True) if case.kernel is not None else None
     clock = time.perf_counter()
-    if kernel_method == TRUE_KERNEL:
+    if true_kernel:
         if truth is None:
             raise InputError(f"{case.name}: there is no true kernel for it")
         kernel = truth
     elif kernels is not None and (kernels / f"{case.name}.npz").exists():
         kernel = load_kernel(kernels / f"{case.name}.npz", scale)
     else:
-        kernel = estimate_kernel(
-            picture,
-            scale,
-            method=kernel_method,
-            refine=refine,
-            preset=preset,
-            seed=seed,
-            device=device,
-            progress=progress,
-        )
+        kernel = estimate_kernel(picture, recipe, device=device, progress=progress)
         if kernels is not None:
             save_kernel(kernel, kernels / f"{case.name}.npz")
     kernel_seconds = time.perf_counter() - clock
@@ -136,22 +122,11 @@ def run_case(
         return _row(case, kernel, score, None, None, None, kernel_seconds, None)
     clock = time.perf_counter()
     part = _central(picture, window // scale)
-    result = upscale(
-        picture,
-        scale,
-        kernel=kernel,
-        solver=solver,
-        weights=weights,
-        uncertainty=uncertainty,
-        preset=preset,
-        seed=seed,
-        device=device,
-        window=part,
-        progress=progress,
-    )
+    given = replace(recipe, refine=None)  # it got its fine form above
+    result = upscale(picture, given, kernel=kernel, device=device, window=part, progress=progress)
     picture_seconds = time.perf_counter() - clock
     target = _cut(read_image(case.truth), part, scale)
-    plain = upscale(picture, scale, kernel=kernel, solver="bicubic", window=part).image
+    plain = upscale(picture, Recipe(scale=scale, solver="bicubic"), kernel=kernel, window=part).image
     psnr, bicubic = (psnr_y(_rounded(im), target.pixels, BORDER) for im in (result.image, plain))
     return _row(case, kernel, score, psnr, bicubic, result.report.gate.verdict, kernel_seconds, picture_seconds)
 
