@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kfsr import cost
 from kfsr.cli.console import Console
 from kfsr.cli.status import conclude_run
 from kfsr.cli.streams import describe
-from kfsr.cost import Cost
+from kfsr.cost import model as cost
+from kfsr.cost.model import Cost
 from kfsr.runs.engine import Machine
 from kfsr.runs.events import OnEvent
 from kfsr.runs.executors import perform

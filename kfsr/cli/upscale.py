@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import dry_run as rehearsal
 from kfsr.cli import options
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
@@ -91,6 +90,8 @@ def upscale(
             create=not dry_run,
         )
         if dry_run:
+            from kfsr.cli import dry_run as rehearsal  # loads torch
+
             return rehearsal.report(plan, machine, as_json, console)
         if any(job.target is None for job in plan.jobs):
             if as_json:

@@ -83,10 +83,7 @@ def score_without_truth(result: Path, border: int = 0) -> float:
 
 def mean(scores: Sequence[Score]) -> Score:
     """The mean of each number over at least one score."""
-    return Score(
-        sum(one.y_psnr for one in scores) / len(scores),
-        sum(one.y_ssim for one in scores) / len(scores),
-    )
+    return Score(sum(one.y_psnr for one in scores) / len(scores), sum(one.y_ssim for one in scores) / len(scores))
 
 
 def pictures(path: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
+from PIL.Image import DecompressionBombError
 
 from kfsr.errors import InputError
 from kfsr.image import metadata, sniff
@@ -48,23 +48,7 @@ _OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 }
 
 # What Pillow's decoders are known to raise on damaged data.
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    AssertionError,
-    PIL.Image.DecompressionBombError,
-)
+_DECODE_ERRORS = (*sniff.DAMAGE, RuntimeError, zlib.error, AttributeError, AssertionError, DecompressionBombError)
 
 # The formats whose 16 bits are read.
 _DEEP = frozenset({"PNG", "TIFF"})
