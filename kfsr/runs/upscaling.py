@@ -160,7 +160,7 @@ def carry_out(plan: Plan, machine: Machine, on_event: OnEvent) -> Generator[Outc
     if plan.kernel_from and len(plan.finished) < len(plan.jobs):
         kernel = shared_kernel(plan.kernel_from, recipe, machine, on_event)
     if plan.kernel_from:  # it got its fine form from all its pictures together
-        recipe = dataclasses.replace(recipe, refine=None)
+        recipe = dataclasses.replace(recipe, refine=False)
     work = partial(_upscale, dataclasses.replace(plan, recipe=recipe, kernel=kernel, finished=frozenset()), machine)
     yield from execute(plan.jobs, work, machine, on_event, plan.finished)
 
