@@ -18,7 +18,7 @@ from kfsr.runs.events import OnEvent, Outcome, SharedKernel, as_warnings, warnin
 from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.inputs import STREAM, Source, find_pictures
 from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
-from kfsr.runs.plan import Job, checkpoint_of, plan, tidy, without_results
+from kfsr.runs.plan import Job, plan, tidy, without_results
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -186,7 +186,7 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     picture, data = machine.read(job.source)
     source = manifest.digest(data) if plan.listed and job.source is not None else None
     del data
-    with checkpoint_for(checkpoint_of(job.target)) as state:
+    with checkpoint_for(job.target) as state:
         with device_lock.held(lock, machine.device):
             result = kfsr.upscale(
                 picture.stripped() if plan.recipe.strip else picture,
