@@ -54,7 +54,7 @@ def upscaled(image, scale, *, method="auto", init="spectral", preset="fast", **o
 
 def estimated(images, scale, *, method="auto", init="spectral", preset="fast", **options):
     """The kernel that kfsr.estimate_kernel finds in the pictures together. options: refine."""
-    return kfsr.estimate_kernel(images, scale=scale, method=method, init=init, preset=preset, **options)
+    return kfsr.estimate_kernel(images, scale=scale, kernel_method=method, kernel_init=init, preset=preset, **options)
 
 
 def machine():
@@ -220,7 +220,7 @@ CASES = {
     "ikl-x2": case(2, "coffee", "slanted", 48, method="ikl", solver="bicubic"),
     "ikl-x2-gray-from-gaussian": case(2, "astronaut", "round", 48, channels=1, method="ikl", init="gaussian"),
     # Kernelfusion.
-    "kernelfusion-x2": case(2, "astronaut", "L", 32, method="kernelfusion"),
+    "kernelfusion-x2": case(2, "astronaut", "L", 32, method="kernelfusion-edges"),
     "kernelfusion-x2-joint-window": case(
         2, "coffee", "slanted", 25, 30, channels=1, method="kernelfusion", joint=True, window=(5, 3, 16, 20)
     ),
