@@ -59,7 +59,7 @@ class Plan:
 
 
 def run(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     recipe: Recipe | None = None,
     *,
     output: str | Path | None = None,
@@ -79,7 +79,7 @@ def run(
 ) -> list[Outcome[Upscaled]]:
     """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
 
-    inputs: pictures, folders and patterns. recipe, choices: as in `kfsr.upscale`. output: None puts each result beside
+    inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts each result beside
     its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and {ext} filled in.
     recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value or a file.
     kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file, for the
@@ -91,11 +91,12 @@ def run(
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work.
     """
+    several = [inputs] if isinstance(inputs, str | Path) else inputs
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)
     plan = prepare(
-        find_pictures(map(str, inputs), recursive),
+        find_pictures(map(str, several), recursive),
         Recipe.make(recipe, **choices),
         machine,
         output=None if output is None else str(output),

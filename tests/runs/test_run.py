@@ -34,7 +34,7 @@ def album(tmp_path):
 
 
 def run(album, **more):
-    return kfsr.run([album / "in"], output=album / "out", recursive=True, **{**QUICK, **more})
+    return kfsr.run(album / "in", output=album / "out", recursive=True, **{**QUICK, **more})
 
 
 def statuses(outcomes):
