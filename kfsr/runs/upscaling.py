@@ -79,14 +79,14 @@ def run(
 ) -> list[Outcome[Upscaled]]:
     """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
 
-    inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts each result beside
-    its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and {ext} filled in.
-    recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value or a file.
-    kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file, for the
-    kernels. skip_existing: leave out what an earlier run has finished with the same settings; so a run that was stopped
-    goes on. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together. max_pixels: of a
-    picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it
-    warnings are Python's.
+    inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
+    each result beside its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and
+    {ext} filled in. recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value
+    or a file. kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file,
+    for the kernels. skip_existing: leave out what an earlier run has finished with the same settings; so a run that was
+    stopped goes on. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together.
+    max_pixels: of a picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see
+    `kfsr.runs.events`); without it warnings are Python's.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work.
