@@ -77,7 +77,6 @@ def bench(
 
     from kfsr import pipeline
     from kfsr.evaluation import bench as engine
-    from kfsr.recipe import Recipe
 
     true_kernel = kernel_method == TRUE
     recipe = Recipe.make(recipe, kernel_method=None if true_kernel else kernel_method)

@@ -62,83 +62,65 @@ def _parse_device(device: str) -> str:
 
 
 _DEVICES = one_of(("auto", "cpu", "cuda"))
-_RECIPE: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
-    "scale": (int, ("--scale", "-s"), {"metavar": "N", "min": 2, "max": 4, "help": "How many times larger."}),
-    "kernel_method": (
+_Field = tuple[Any, tuple[str, ...], dict[str, Any]]
+
+
+def _field(kind: Any, *names: str, **rest: Any) -> _Field:
+    return kind, names, rest
+
+
+_FIELDS: dict[str, _Field] = {
+    "scale": _field(int, "--scale", "-s", metavar="N", min=2, max=4, help="How many times larger."),
+    "kernel_method": _field(
         str,
-        ("--kernel-method",),
-        one_of(estimators.names()) | {"help": f"How the kernel is found: {_listed(estimators.summaries())}."},
+        "--kernel-method",
+        help=f"How the kernel is found: {_listed(estimators.summaries())}.",
+        **one_of(estimators.names()),
     ),
-    "kernel_init": (
-        str,
-        ("--kernel-init",),
-        one_of(("spectral", "gaussian")) | {"help": "What ikl starts from."},
+    "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
+    "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
+    "trust_kernel": _field(
+        bool, "--trust-kernel", help="Take a kernel file that does not say where it comes from as exact."
     ),
-    "kernel": (
-        Path,
-        ("--kernel", "-k"),
-        {"metavar": "FILE", "help": "Use this kernel (.npy, .npz or .mat).", "show_default": False},
-    ),
-    "trust_kernel": (
+    "refine": _field(
         bool,
-        ("--trust-kernel",),
-        {"help": "Take a kernel file that does not say where it comes from as exact, not as an estimate."},
+        "--refine/--no-refine",
+        show_default="where the method gains by it",
+        help="Give the kernel its fine form, which no Gaussian has, through the solver.",
     ),
-    "refine": (
-        bool,
-        ("--refine/--no-refine",),
-        {
-            "show_default": "where the method gains by it",
-            "help": "Give the kernel its fine form, which no Gaussian has, through the solver.",
-        },
-    ),
-    "joint": (
-        bool,
-        ("--joint",),
-        {"help": "With kernelfusion: return the picture it finds with the kernel; for small pictures."},
-    ),
-    "solver": (
-        str,
-        ("--solver",),
-        one_of(solvers.names())
-        | {"help": f"How the picture is made once the kernel is known: {_listed(solvers.summaries())}."},
-    ),
-    "weights": (
-        Path,
-        ("--weights",),
-        {
-            "metavar": "FILE",
-            "show_default": "the bundled ones",
-            "help": "Other weights for the unrolled solver, USRNet's too.",
-        },
-    ),
-    "uncertainty": (
+    "uncertainty": _field(
         float,
-        ("--uncertainty",),
-        {
-            "metavar": "U",
-            "min": 0,
-            "max": MOST_UNCERTAIN,
-            "show_default": "little for a given kernel, more for an estimate",
-            "help": "How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
-        },
+        "--uncertainty",
+        metavar="U",
+        min=0,
+        max=MOST_UNCERTAIN,
+        show_default="little for a given kernel, more for an estimate",
+        help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
     ),
-    "preset": (str, ("--preset", "-p"), one_of(PRESETS) | {"help": "How much work to do."}),
-    "seed": (
-        int,
-        ("--seed",),
-        {"metavar": "N", "callback": _check_seed, "help": "Same seed, same machine: same picture (CPU)."},
+    "joint": _field(
+        bool, "--joint", help="With kernelfusion: return the picture it finds with the kernel; for small pictures."
     ),
-    "quality": (
-        int,
-        ("--quality",),
-        {"metavar": "N", "min": 1, "max": 100, "help": "For JPEG and AVIF; the others lose nothing."},
+    "solver": _field(
+        str,
+        "--solver",
+        help=f"How the picture is made once the kernel is known: {_listed(solvers.summaries())}.",
+        **one_of(solvers.names()),
     ),
-    "strip": (
-        bool,
-        ("--strip",),
-        {"help": "Leave EXIF and XMP out of the results; colour profile and resolution stay."},
+    "weights": _field(
+        Path,
+        "--weights",
+        metavar="FILE",
+        show_default="the bundled ones",
+        help="Other weights for the unrolled solver, USRNet's too.",
     ),
+    "preset": _field(str, "--preset", "-p", help="How much work to do.", **one_of(PRESETS)),
+    "seed": _field(
+        int, "--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."
+    ),
+    "quality": _field(
+        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."
+    ),
+    "strip": _field(bool, "--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."),
 }
 """For each field of the recipe its type, names and the rest of its option."""
 
@@ -146,9 +128,9 @@ _RECIPE: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
 def recipe_option(field: str, aliases: Sequence[str] = ()) -> Any:
     """The option for a field of the recipe. Its default is None, so that `--recipe` can say otherwise; what the help
     says is the recipe's own."""
-    kind, names, rest = _RECIPE[field]
+    kind, names, rest = _FIELDS[field]
     default = getattr(Recipe(), field)
-    shown = {"show_default": False if default is None or default is False else str(default)}
+    shown: dict[str, Any] = {"show_default": False if default is None or default is False else str(default)}
     return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
 
 

@@ -14,7 +14,7 @@ from kfsr.errors import OutOfMemory, OutputError, UsageError
 from kfsr.runs import device_lock
 from kfsr.runs.events import Finished, OnEvent, Outcome, Progress, Started, known_error
 from kfsr.runs.executors import Executor, Serial
-from kfsr.runs.plan import Job, remove_checkpoint, tidy
+from kfsr.runs.plan import Job, tidy
 
 if TYPE_CHECKING:
     from kfsr.image import Image
@@ -87,16 +87,22 @@ def execute(
 
 
 @contextlib.contextmanager
-def checkpoint_for(path: Path | None) -> Iterator[Path | None]:
-    """The file for the state of a job's long stages while the block runs. It goes when the block is done, and when it
-    fails in a way that the same command would repeat; it stays when it is interrupted."""
+def checkpoint_for(target: Path | None) -> Iterator[Path | None]:
+    """The file for the state of a job's long stages while the block runs, beside its result and hidden. It goes when
+    the block is done, and when it fails in a way that the same command would repeat; it stays when it is interrupted.
+    """
+    path = None if target is None else target.with_name(f".{target.name}.kfsr-state")
+    keep = True
     try:
         yield path
+        keep = False
     except Exception as error:
-        if not isinstance(known_error(error), OutOfMemory | OutputError):  # memory and disks may have room another time
-            remove_checkpoint(path)
+        keep = isinstance(known_error(error), OutOfMemory | OutputError)  # another time there may be room
         raise
-    remove_checkpoint(path)
+    finally:
+        if path is not None and not keep:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def progress_of(subject: str, on_event: OnEvent) -> Callable[[str, int, int], None]:

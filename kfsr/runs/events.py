@@ -96,9 +96,15 @@ def warnings_of(subject: str, on_event: OnEvent) -> Iterator[None]:
     """While it runs, the core's warnings are events about `subject`. Those of other categories are for programmers, and
     torch's own mean nothing to who upscales a photo: they are dropped."""
 
+    outer = warnings.showwarning
+
     def relay(message: Warning | str, category: type[Warning], filename: str, *_: object) -> None:
         if category is UserWarning and "torch" not in Path(filename).parts:
-            on_event(Warned(subject, str(message)))
+            warnings.showwarning = outer  # who is told may warn
+            try:
+                on_event(Warned(subject, str(message)))
+            finally:
+                warnings.showwarning = relay  # type: ignore[assignment]
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -14,7 +14,7 @@ from kfsr.runs import device_lock
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome
 from kfsr.runs.inputs import Source
-from kfsr.runs.plan import Job, checkpoint_of, plan
+from kfsr.runs.plan import Job, plan
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -78,7 +78,7 @@ def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, l
 
     pictures = [machine.read(source.path)[0] for source in plan.shared or [Source(job.source)]]
     target = job.target if plan.written else None
-    with checkpoint_for(checkpoint_of(target)) as state:
+    with checkpoint_for(target) as state:
         with device_lock.held(lock, machine.device):
             found = kfsr.estimate_kernel(
                 pictures,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -106,18 +105,6 @@ def tidy(results: Iterable[Path]) -> None:
     from kfsr.image import remove_stale
 
     remove_stale({Path(os.path.realpath(path)).parent for path in results})
-
-
-def checkpoint_of(target: Path | None) -> Path | None:
-    """Where the state of a long run is kept while its result is made: beside it, hidden."""
-    return None if target is None else target.with_name(f".{target.name}.kfsr-state")
-
-
-def remove_checkpoint(checkpoint: Path | None) -> None:
-    """Remove it, if there is one; its result is safe."""
-    if checkpoint is not None:
-        with contextlib.suppress(OSError):
-            checkpoint.unlink()
 
 
 def _source(name: str | Source) -> Source:

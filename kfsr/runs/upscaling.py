@@ -18,7 +18,7 @@ from kfsr.runs.events import OnEvent, Outcome, SharedKernel, as_warnings, warnin
 from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.inputs import STREAM, Source, find_pictures
 from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
-from kfsr.runs.plan import Job, checkpoint_of, plan, tidy, without_results
+from kfsr.runs.plan import Job, plan, tidy, without_results
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
@@ -59,7 +59,7 @@ class Plan:
 
 
 def run(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     recipe: Recipe | None = None,
     *,
     output: str | Path | None = None,
@@ -79,23 +79,24 @@ def run(
 ) -> list[Outcome[Upscaled]]:
     """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
 
-    inputs: pictures, folders and patterns. recipe, choices: as in `kfsr.upscale`. output: None puts each result beside
-    its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and {ext} filled in.
-    recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value or a file.
-    kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file, for the
-    kernels. skip_existing: leave out what an earlier run has finished with the same settings; so a run that was stopped
-    goes on. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together. max_pixels: of a
-    picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it
-    warnings are Python's.
+    inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
+    each result beside its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and
+    {ext} filled in. recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value
+    or a file. kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file,
+    for the kernels. skip_existing: leave out what an earlier run has finished with the same settings; so a run that was
+    stopped goes on. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together.
+    max_pixels: of a picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see
+    `kfsr.runs.events`); without it warnings are Python's.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work.
     """
+    several = [inputs] if isinstance(inputs, str | Path) else inputs
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)
     plan = prepare(
-        find_pictures(map(str, inputs), recursive),
+        find_pictures(map(str, several), recursive),
         Recipe.make(recipe, **choices),
         machine,
         output=None if output is None else str(output),
@@ -160,7 +161,7 @@ def carry_out(plan: Plan, machine: Machine, on_event: OnEvent) -> Generator[Outc
     if plan.kernel_from and len(plan.finished) < len(plan.jobs):
         kernel = shared_kernel(plan.kernel_from, recipe, machine, on_event)
     if plan.kernel_from:  # it got its fine form from all its pictures together
-        recipe = dataclasses.replace(recipe, refine=None)
+        recipe = dataclasses.replace(recipe, refine=False)
     work = partial(_upscale, dataclasses.replace(plan, recipe=recipe, kernel=kernel, finished=frozenset()), machine)
     yield from execute(plan.jobs, work, machine, on_event, plan.finished)
 
@@ -186,7 +187,7 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     picture, data = machine.read(job.source)
     source = manifest.digest(data) if plan.listed and job.source is not None else None
     del data
-    with checkpoint_for(checkpoint_of(job.target)) as state:
+    with checkpoint_for(job.target) as state:
         with device_lock.held(lock, machine.device):
             result = kfsr.upscale(
                 picture.stripped() if plan.recipe.strip else picture,
