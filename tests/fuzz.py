@@ -53,7 +53,7 @@ def sources() -> list[tuple[str, bytes]]:
     )
 
     from kfsr.image import Image, encode_image
-    from kfsr.kernel import gaussian_kernel, kernel_bytes
+    from kfsr.kernel import Provenance, gaussian_kernel, kernel_bytes
 
     small = PIL.Image.fromarray(colour_picture())
     gray = PIL.Image.fromarray(gray_picture())
@@ -102,7 +102,9 @@ def sources() -> list[tuple[str, bytes]]:
         import pillow_heif
 
         files["rgb.heic"] = _saved(lambda f, one: pillow_heif.from_pillow(one).save(f), small)
-    kernel = gaussian_kernel(np.array([[3.0, 1.1], [1.1, 1.6]]), 2, 16)
+    kernel = gaussian_kernel(np.array([[3.0, 1.1], [1.1, 1.6]]), 2, 16).stamped(
+        Provenance("estimated", "ikl", ("a.png", "b.png"), 0.25)
+    )
     for suffix in KERNEL_SUFFIXES:
         files[f"own{suffix}"] = kernel_bytes(kernel, suffix)
     files["single.npy"] = _saved(np.save, kernel.array.astype(np.float32))
@@ -203,12 +205,12 @@ def judged(number: int, name: str, data: bytes, folder: Path) -> str:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
+            path.write_bytes(data)
             if path.suffix in KERNEL_SUFFIXES:
-                path.write_bytes(data)
                 value: object = load_kernel(path, 1 + number % 4)
                 assert isinstance(value, Kernel)
             else:
-                value = read_image(data, str(path), max_pixels=PIXELS)
+                value = read_image(path, max_pixels=PIXELS)
                 assert isinstance(value, Image)
                 assert value.width * value.height <= PIXELS
             verdict = "valid"

@@ -43,7 +43,9 @@ def at_once(monkeypatch):
 
 
 def learn(path, method, **arguments):
-    return kfsr.estimate_kernel(PHOTO, 2, preset="short", method=method, refine=False, checkpoint=path, **arguments)
+    return kfsr.estimate_kernel(
+        PHOTO, scale=2, preset="short", method=method, refine=False, checkpoint=path, **arguments
+    )
 
 
 STOPS = [
@@ -87,7 +89,9 @@ def test_another_preset_or_picture_begins_anew(tmp_path, at_once, monkeypatch):
         monkeypatch.setitem(settings.PRESETS, name, preset)
         seen = []
         watch = partial(stop_at, None, 0, seen)
-        kfsr.estimate_kernel(picture, 2, preset=name, method="ikl", refine=False, checkpoint=path, progress=watch)
+        kfsr.estimate_kernel(
+            picture, scale=2, preset=name, kernel_method="ikl", refine=False, checkpoint=path, progress=watch
+        )
         assert seen[0] == ("patch model", 1)
 
 

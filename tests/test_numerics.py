@@ -16,7 +16,7 @@ from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import PatchSettings
 from kfsr.solvers import unrolled
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 CPU = torch.device("cpu")
 KERNEL = torch.ones(4, 4) / 16
@@ -107,7 +107,7 @@ def test_a_training_that_runs_away_says_so():
 def test_weights_that_hold_no_numbers_are_refused(tmp_path):
     save_file(weights(prior__tail__weight=float("nan")), tmp_path / "w.safetensors")
     with pytest.raises(InputError, match=r"w\.safetensors: the weights hold NaN"):
-        solver_network(tmp_path / "w.safetensors", "cpu")
+        network(tmp_path / "w.safetensors", ("unrolled", "usrnet"))
 
 
 def test_through_the_program_it_is_a_failed_picture_and_not_a_black_one(tmp_path):

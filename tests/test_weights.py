@@ -5,7 +5,7 @@ import torch
 
 from kfsr.errors import InputError
 from kfsr.solvers.unrolled import UnrolledNet
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 
 class Trap:
@@ -16,14 +16,14 @@ class Trap:
 
 
 def test_the_bundled_weights_are_there():
-    net = solver_network(None, "cpu")
+    net = network(None, ("unrolled", "usrnet"))
     assert isinstance(net, UnrolledNet)
     assert not net.training
     assert sum(p.numel() for p in net.parameters()) < 750_000
 
 
 def test_they_are_read_once():
-    assert solver_network(None, "cpu") is solver_network(None, "cpu")
+    assert network(None, ("unrolled", "usrnet")) is network(None, ("unrolled", "usrnet"))
 
 
 def write_file(path, kind):
@@ -44,6 +44,6 @@ def write_file(path, kind):
 def test_files_that_are_no_weights(kind, suffix, tmp_path, capsys):
     path = tmp_path / f"weights{suffix}"
     write_file(path, kind)
-    with pytest.raises(InputError, match=f"weights{suffix}: .*; weights are a kfsr"):
-        solver_network(path, "cpu")
+    with pytest.raises(InputError, match=f"weights{suffix}: .*; use a state dict"):
+        network(path, ("unrolled", "usrnet"))
     assert "ran" not in capsys.readouterr().out

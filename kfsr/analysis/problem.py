@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class Problem:
         self.choice = ""
         self.checkpoint = NO_CHECKPOINT if checkpoint is None else Checkpoint(checkpoint, self._key())
         self.driver = Driver(progress, self.checkpoint)
-        self._known: dict[str, object] = {}
+        self._known: dict[Callable[[Problem], Any], Any] = {}
 
     @property
     def settings(self) -> Settings:
@@ -91,9 +91,9 @@ class Problem:
 
     def once(self, compute: Callable[[Problem], T]) -> T:
         """What `compute` makes of this problem, kept for whoever asks next. An exception is not kept."""
-        if compute.__qualname__ not in self._known:
-            self._known[compute.__qualname__] = compute(self)
-        found: T = self._known[compute.__qualname__]  # type: ignore[assignment]
+        if compute not in self._known:
+            self._known[compute] = compute(self)
+        found: T = self._known[compute]
         return found
 
     def _key(self) -> str:

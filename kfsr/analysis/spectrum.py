@@ -25,9 +25,3 @@ def mean_periodogram(plane: np.ndarray, patch: int) -> np.ndarray:
         centred = chunk - (chunk * window).sum((1, 2), keepdims=True) / window.sum()
         total += (np.abs(np.fft.fft2(centred * window)) ** 2).sum(0)
     return np.asarray(total / (count * (window**2).sum()))
-
-
-def fold(spectrum: np.ndarray, scale: int) -> np.ndarray:
-    """Spectrum after keeping every scale-th sample: (s*P, s*P) to (P, P), the mean of the s*s aliases."""
-    p = spectrum.shape[0] // scale
-    return spectrum.reshape(scale, p, scale, p).mean((0, 2))

@@ -78,13 +78,25 @@ def bench(
     """
     from kfsr import pipeline
     from kfsr.evaluation import bench as engine
+    from kfsr.recipe import Recipe
 
+    true_kernel = kernel_method is BenchKernel.true
+    recipe = Recipe.make(
+        scale=scale,
+        kernel_method=None if true_kernel else str(kernel_method),
+        refine=refine,
+        solver=str(solver),
+        weights=weights,
+        uncertainty=uncertainty,
+        preset=str(preset),
+        seed=seed,
+    )
     cases = engine.find_cases(folder, scale, names or [])
     if kernels is not None:
         kernels.mkdir(parents=True, exist_ok=True)
     console = Console(quiet)
     place = options.use_torch(device, threads)
-    pipeline.check_solver(str(solver), weights, uncertainty, place)
+    pipeline.check(recipe, place)
     rows: list[Row] = []
     errors: list[Exception | None] = []
     if not as_json:
@@ -95,19 +107,13 @@ def bench(
             try:
                 row = engine.run_case(
                     case,
-                    scale,
-                    kernel_method=str(kernel_method),
-                    refine=refine,
-                    solver=str(solver),
-                    weights=weights,
-                    uncertainty=uncertainty,
-                    preset=str(preset),
-                    seed=seed,
-                    device=place,
+                    recipe,
+                    true_kernel=true_kernel,
                     window=window,
                     pictures=not kernels_only,
                     truncated=truncated,
                     kernels=kernels,
+                    device=place,
                     progress=console.progress,
                 )
             except Exception as error:

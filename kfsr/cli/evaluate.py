@@ -44,8 +44,8 @@ def evaluate(
 ) -> int:
     """Score pictures and kernels against the truth.
 
-    Pictures: Y-PSNR and SSIM, per pair and on average. In folders, 0801_x2.png is compared with 0801.png
-    (names up to the first '_x'). Without a TRUTH: NIQE, lower is better, which needs basicsr. Kernels: NCC,
+    Pictures: Y-PSNR and SSIM, per pair and on average. In folders, 0801_x2.png is compared with 0801_x2.png
+    or 0801.png. Without a TRUTH: NIQE, lower is better, which needs basicsr. Kernels: NCC,
     NCC within 2 pixels, NCC with the truth turned by 180 degrees, and the ratio of sizes. The table is on
     standard output.
     """

@@ -1,14 +1,14 @@
 """A kernel of any form from a picture's edges: camera shake, boxes, corners.
 
-Blind deconvolution with few, sharp edges as the picture's only prior (L0 norm of gradients; Xu, Zheng and Jia 2013, Pan
-et al. 2014), on a grid finer than the picture's, which the downscaling is part of. In turns:
+Blind deconvolution whose only prior is that a picture has few edges and that they are sharp (L0 norm of gradients; Xu,
+Zheng and Jia 2013, Pan et al. 2014), on a grid `FINER` than the picture's. With A_k = degrade, two steps alternate:
 
-(1) the latent picture x = argmin |(k * x) subsampled - y|^2 + lambda |grad x|_0, by half-quadratic splitting: of small
-    gradients none is left, so that x has steps where the picture has slopes;
-(2) the kernel k = argmin |(k * grad x) subsampled - grad y|^2 + smoothness, not negative.
+(1) the latent picture x = argmin |A_k x - y|^2 + lambda |grad x|_0, by half-quadratic splitting: small gradients are
+    removed altogether, so that x has steps where y has slopes;
+(2) the kernel k = argmin |A_k grad x - grad y|^2 + smoothness, k >= 0.
 
-Both are exact: (1) in the Fourier domain (Zhao et al. 2016, with any regulariser that is diagonal there), (2) by least
-squares over all positions of several windows at once.
+Each linear system is solved exactly: those of (1) in the Fourier domain (Zhao et al. 2016, with any regulariser that is
+diagonal there), those of (2) as normal equations over all pixels of several windows.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations
+from kfsr.operator.fourier import circular_degrade, fold, transfer_function
+from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
 
 FINER = 2
-"""The grid's pixels per low-resolution pixel, whatever the scale: what lies beyond the second alias is not seen."""
+"""Pixels of that grid per low-resolution pixel, at every scale: what lies beyond the second alias cannot be seen."""
 
 SECONDS = 25.0
 """Of one thread, whatever the picture's size: its windows have one."""
@@ -57,11 +59,11 @@ def estimate(
     start: Kernel | None = None,
     progress: Progress = silent,
 ) -> Kernel:
-    """Kernel of a picture from its luminance (H, W) in [0, 1], centred, `support` low-resolution pixels wide; or of
-    several pictures that share one kernel, which then share the windows, one each at least.
+    """Kernel of a picture from its luminance (H, W) in [0, 1]: centred, not negative, `support` low-resolution pixels
+    wide. Several pictures are taken to share one kernel; they also share the windows, with at least one window each.
 
-    start: a kernel of this scale to begin with in place of a round one, and to polish in fewer steps; the result keeps
-    its method's name. Raises NothingToLearn when a picture is too small (under 32 px on a side) or none has edges.
+    start: a kernel of this scale to polish, in fewer iterations than a round one needs; the result keeps its method's
+    name. Raises NothingToLearn when a picture is too small (under 32 px on a side) or when none has edges.
     """
     check_scale(scale)
     cfg = settings or EdgesSettings()
@@ -77,24 +79,24 @@ def estimate(
 def objective(
     luminance: np.ndarray | Sequence[np.ndarray], kernel: Kernel, settings: EdgesSettings | None = None
 ) -> float:
-    """What (1) minimises, at its least for this kernel: of two kernels of a picture the better has the lower one, if
-    the two differ by a percent or more."""
+    """The minimum over x of what (1) minimises, for this kernel. Of two kernels of one picture the better has the lower
+    value, provided that the two differ by one per cent or more."""
     cfg = settings or EdgesSettings()
     return _objective(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
 
 
-def grown(
+def with_missing_part(
     luminance: np.ndarray | Sequence[np.ndarray],
     kernel: Kernel,
     settings: EdgesSettings | None = None,
     *,
     progress: Progress = silent,
 ) -> Kernel:
-    """`kernel` of `luminance` (as `estimate` takes it) with a part that it lacks, where there is one.
+    """`kernel` with a part that it lacks, or itself when it lacks none; luminance: as `estimate` takes it.
 
-    A long trace with a bright end is often found without its tail, and no turn of (1) and (2) leads from there to the
-    whole. So a share of the kernel's weight is put in many places around it, one at a time; the best few of these
-    kernels are polished, and the best of them is taken when its `objective` is clearly lower.
+    A long trace with one bright end is often found without its tail, and alternating (1) and (2) does not lead from
+    there to the whole. So a share of the kernel's weight is moved to one of many places around it; the best few of
+    these trials are polished, and the best of those is taken if its `objective` is clearly lower.
     """
     cfg = settings or EdgesSettings()
     windows = _windows(luminance, cfg)
@@ -105,7 +107,7 @@ def grown(
     trials: list[tuple[float, Tensor]] = []
     for step, (distance, angle) in enumerate(places):
         trial = _with_part(known, cfg.share, distance * FINER, angle)
-        with suppress(NothingToLearn):  # so far off that no edges are left
+        with suppress(NothingToLearn):  # the trial is so wrong that it leaves no edges
             trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
             trials.append((_objective(windows[:1], trial, cfg), trial))
         progress("edges, missing part", step + 1, total)
@@ -153,10 +155,10 @@ def _alternated(
     for step in range(iterations):
         normal: list[tuple[Tensor, Tensor]] = []
         for low_res in windows:
-            # (1) the picture that has few edges and gives this one
+            # (1) the picture with few edges that explains this window
             latent = _few_edges(low_res, kernel, sharpness, cfg)
             normal.append(normal_equations(latent, low_res, kernel.shape[0], FINER, _RIM))
-        # (2) the kernel between the two
+        # (2) the kernel between all of these pictures and their windows
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
         check_finite("edges estimate", (matrix, right))
         kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
@@ -169,8 +171,7 @@ def _objective(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> flo
     total = 0.0
     for low_res in windows:
         latent = _few_edges(low_res, kernel, cfg.sharpness_end, cfg)
-        blurred = torch.fft.ifft2(_transfer(kernel, (latent.shape[0], latent.shape[1])) * torch.fft.fft2(latent)).real
-        misfit = float((blurred[::FINER, ::FINER] - low_res).square().sum())
+        misfit = float((circular_degrade(latent, kernel, FINER) - low_res).square().sum())
         down, right = torch.roll(latent, -1, 0) - latent, torch.roll(latent, -1, 1) - latent
         edges = int((down**2 + right**2 >= 2 * cfg.sharpness_end / cfg.last_coupling).sum())
         total += misfit + cfg.sharpness_end * edges
@@ -178,7 +179,7 @@ def _objective(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> flo
 
 
 def _with_part(kernel: Tensor, share: float, distance: float, angle: float) -> Tensor:
-    """The kernel with a `share` of its weight in a round spot so far from its middle, in pixels of its grid."""
+    """The kernel with a `share` of its weight moved to a round spot at `distance` grid pixels from its middle."""
     i = torch.arange(kernel.shape[0]) - (kernel.shape[0] - 1) / 2
     rows, cols = i[:, None] - distance * math.sin(angle), i[None] - distance * math.cos(angle)
     spot = torch.exp(-(rows**2 + cols**2) / (2 * (FINER / 2) ** 2))
@@ -186,7 +187,7 @@ def _with_part(kernel: Tensor, share: float, distance: float, angle: float) -> T
 
 
 def _periodic(low_res: Tensor) -> Tensor:
-    """The window with its borders blended into a blur across them, for the Fourier transform takes it as periodic."""
+    """The window, its border faded into a blur that wraps around: the Fourier transform takes it to be periodic."""
     ramps = []
     for side in low_res.shape:
         near = torch.minimum(torch.arange(side), torch.arange(side).flip(0))
@@ -203,7 +204,7 @@ def _wide_start(size: int, deviation: float) -> Tensor:
 
 
 def _on_finer_grid(kernel: Kernel, support: int) -> Tensor:
-    """From the high-resolution grid to the finer one, `support` low-resolution pixels wide."""
+    """A kernel of the high-resolution grid on the finer grid: (2*support, 2*support), sum 1."""
     k = torch.from_numpy(kernel.resized(support * kernel.scale).array.copy())[None, None]
     k = F.interpolate(k, (support * FINER,) * 2, mode="bilinear", align_corners=False, antialias=True)[0, 0].float()
     return k / k.sum()
@@ -212,17 +213,17 @@ def _on_finer_grid(kernel: Kernel, support: int) -> Tensor:
 def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSettings) -> Tensor:
     """(1): the latent picture (2h, 2w) of `low_res` (h, w), by half-quadratic splitting with growing coupling.
 
-    Each update solves (A^T A + D) x = A^T y + r, where D, diagonal in the Fourier domain, couples x to the gradients
-    that were kept, and a little to what it was.
+    Each update solves (A^T A + D) x = A^T y + r, where D and r couple x to the gradients that were kept and, weakly, to
+    its last value; D is diagonal in the Fourier domain.
     """
     shape = (low_res.shape[0] * FINER, low_res.shape[1] * FINER)
-    blur = _transfer(kernel, shape)
+    blur = transfer_function(kernel, FINER, shape)
     spread = torch.zeros(shape)
     spread[::FINER, ::FINER] = low_res
     data = blur.conj() * torch.fft.fft2(spread)
     rows, cols = (_difference_transfer(shape, axis) for axis in (0, 1))
     roughness = rows.abs() ** 2 + cols.abs() ** 2
-    x = F.interpolate(low_res[None, None], scale_factor=FINER, mode="bicubic", align_corners=False)[0, 0]
+    x = bicubic_upscale(low_res[None, None], FINER)[0, 0]
     coupling = 2 * sharpness
     while coupling < cfg.last_coupling:
         down, right = torch.roll(x, -1, 0) - x, torch.roll(x, -1, 1) - x
@@ -231,36 +232,23 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
         stay = cfg.inertia * coupling
         regulariser = coupling * roughness + stay
         total = data + coupling * gradients + stay * torch.fft.fft2(x)
-        # The inverse of a subsampled blur: the aliases of each low-resolution frequency are solved for together.
-        folded = _alias_mean(blur * total / regulariser) / (_alias_mean(blur.abs() ** 2 / regulariser) + 1)
-        x = torch.fft.ifft2((total - blur.conj() * folded.repeat(FINER, FINER)) / regulariser).real
+        # The aliases of each low-resolution frequency are solved for together: (A^T A + D)^-1 by Woodbury's identity.
+        aliases = fold(blur * total / regulariser, FINER) / (fold(blur.abs() ** 2 / regulariser, FINER) + 1)
+        x = torch.fft.ifft2((total - blur.conj() * aliases.repeat(FINER, FINER)) / regulariser).real
         coupling *= 2
     return x
 
 
-def _transfer(kernel: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Fourier transform of correlating with a canonical (K, K) kernel, before every `FINER`-th pixel is taken."""
-    size = kernel.shape[0]
-    canvas = torch.zeros(shape)
-    canvas[:size, :size] = kernel
-    return torch.fft.fft2(torch.roll(canvas, (-((size - FINER) // 2),) * 2, (0, 1))).conj()
-
-
 def _difference_transfer(shape: tuple[int, int], axis: int) -> Tensor:
-    """Fourier transform of x[i + 1] - x[i] along an axis."""
+    """Transfer function of the circular difference x[i + 1] - x[i] along an axis."""
     canvas = torch.zeros(shape)
     canvas[0, 0] = -1.0
     canvas[(-1, 0) if axis == 0 else (0, -1)] = 1.0
     return torch.fft.fft2(canvas)
 
 
-def _alias_mean(spectrum: Tensor) -> Tensor:
-    height, width = spectrum.shape
-    return spectrum.reshape(FINER, height // FINER, FINER, width // FINER).mean((0, 2))
-
-
 def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
-    """argmin k' M k / 2 - k' r over k >= 0, with small and smooth k preferred, by FISTA; (K, K), sum 1."""
+    """argmin k' M k / 2 - k' r over k >= 0, plus penalties on large and on rough k, by FISTA; (K, K), sum 1."""
     count = len(right)
     size = math.isqrt(count)
     weight = float(matrix.diagonal().mean())
@@ -276,12 +264,12 @@ def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
         momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
         ahead = k + (before - 1) / momentum * (k - last)
     if float(k.sum()) <= 0:
-        raise NothingToLearn("the picture's edges do not tell a kernel")
+        raise NothingToLearn("no kernel can be learned from the picture's edges")
     return (k / k.sum()).reshape(size, size).float()
 
 
 def _laplacian(size: int) -> Tensor:
-    """The matrix L of k' L k = sum of squared differences of neighbours, for a flattened (size, size) k."""
+    """The matrix L for which k' L k is the sum of squared differences between neighbours of a (size, size) k."""
     line = 2 * torch.eye(size) - torch.diag(torch.ones(size - 1), 1) - torch.diag(torch.ones(size - 1), -1)
     line[0, 0] = line[-1, -1] = 1
     one = torch.eye(size)
@@ -289,7 +277,7 @@ def _laplacian(size: int) -> Tensor:
 
 
 def _cleaned(kernel: Tensor, cut: float) -> Tensor:
-    """Without what is under `cut` of the peak or apart from the rest and under a tenth of it; centre of mass inside."""
+    """Without values below `cut` times the peak and without islands of less than a tenth of the weight; centred."""
     k = kernel.double().numpy().copy()
     k[k < cut * k.max()] = 0
     islands, count = ndi.label(k > 0, structure=np.ones((3, 3)))
@@ -302,7 +290,7 @@ def _cleaned(kernel: Tensor, cut: float) -> Tensor:
 
 
 def _on_high_res_grid(kernel: Tensor, scale: int, provenance: Provenance) -> Kernel:
-    """From the finer grid to the high-resolution one, linearly, as wide."""
+    """A kernel of the finer grid on the high-resolution grid, equally wide, interpolated linearly."""
     side = kernel.shape[0] * scale // FINER
     i = (np.arange(side) - (side - 1) / 2) * FINER / scale + (kernel.shape[0] - 1) / 2
     at = np.stack(np.meshgrid(i, i, indexing="ij"))
@@ -318,9 +306,9 @@ def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
 
 
 def completed(problem: Problem, kernel: Kernel) -> Kernel:
-    """The kernel with the part that it lacks (`grown`), where a problem's pictures show one."""
+    """The kernel with the part that it lacks (`with_missing_part`), where a problem's pictures show one."""
     with problem.timed("edges"):
-        return grown(problem.luminances, kernel, problem.settings.edges, progress=problem.progress)
+        return with_missing_part(problem.luminances, kernel, problem.settings.edges, progress=problem.progress)
 
 
 METHOD = Estimator(

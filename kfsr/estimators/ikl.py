@@ -28,6 +28,7 @@ from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, ow
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, default_size
 from kfsr.numerics import autocast, weights_from
+from kfsr.operator.spatial import degrade
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
@@ -204,7 +205,7 @@ def matching(
         # y' = A_k(x), sigma ~ log-uniform
         k = state.kernel()
         x = clean.draw(cfg.batch, scale * side + k.shape[-1] - scale, generator)
-        y = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[:, :, 0]
+        y = degrade(x, k, scale, "valid")
         sigma = draw_sigma(cfg.batch, cfg.sigma_min, cfg.sigma_max, generator).to(x.device)
         # (i) One denoising step of D_aux on y', and one of D on Y: a model that stood still would fall behind in plain
         # skill, and the kernel would follow that difference.

@@ -21,12 +21,13 @@ import torch
 from scipy.optimize import minimize
 
 from kfsr.analysis.noise import noise_variance
-from kfsr.analysis.spectrum import QUANTISATION, fold, mean_periodogram
+from kfsr.analysis.spectrum import QUANTISATION, mean_periodogram
 from kfsr.errors import NothingToLearn
 from kfsr.kernel.gaussian import MIN_VARIANCE, gaussian_kernel, own_blur_factor
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale, default_size
 from kfsr.numerics import check_finite
+from kfsr.operator.fourier import fold
 from kfsr.settings import SpectralSettings
 
 

@@ -7,7 +7,7 @@ Layout of the folder, for scale s: ``lr_xS/NAME.png``; ``gt/NAME.png`` (pictures
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ import numpy as np
 from kfsr.errors import InputError
 from kfsr.evaluation.metrics import psnr_y
 from kfsr.image import Image, read_image
-from kfsr.kernel import Kernel, KernelScore, compare_kernels, load_kernel, save_kernel
+from kfsr.kernel import compare_kernels, load_kernel, save_kernel
 from kfsr.pipeline import Window, estimate_kernel, upscale
-from kfsr.progress import Progress
+from kfsr.progress import Progress, silent
+from kfsr.recipe import Recipe
 
-TRUE_KERNEL = "true"
 BORDER = 16
 
 
@@ -38,21 +38,21 @@ class Case:
 class Row:
     """One line of the table.
 
-    kernel_method: what the kernel is of, also where `auto` chose. ncc, ncc_shift2, size_ratio: see `KernelScore`. psnr,
-    bicubic: Y-PSNR in dB of the window; verdict: the gate's; seconds: kernel and picture. None where it was not asked
-    for or there is no truth.
+    kernel_method: the one that found the kernel, also where `auto` chose it. ncc, ncc_shift2, size_ratio: see
+    `KernelScore`. psnr, bicubic: Y-PSNR in dB of the window. verdict: the gate's. None: not asked for, or without a
+    truth.
     """
 
     name: str
     kernel_method: str
-    ncc: float | None
-    ncc_shift2: float | None
-    size_ratio: float | None
-    psnr: float | None
-    bicubic: float | None
-    verdict: str | None
     kernel_seconds: float
-    picture_seconds: float | None
+    ncc: float | None = None
+    ncc_shift2: float | None = None
+    size_ratio: float | None = None
+    psnr: float | None = None
+    bicubic: float | None = None
+    verdict: str | None = None
+    picture_seconds: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All columns under their names."""
@@ -81,79 +81,61 @@ def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
 
 def run_case(
     case: Case,
-    scale: int,
+    recipe: Recipe,
     *,
-    kernel_method: str,
-    refine: bool | None,
-    solver: str,
-    weights: Path | None,
-    uncertainty: float | None,
-    preset: str,
-    seed: int,
-    device: str,
-    window: int,
-    pictures: bool,
-    truncated: bool,
-    kernels: Path | None,
-    progress: Progress,
+    true_kernel: bool = False,
+    window: int = 0,
+    pictures: bool = True,
+    truncated: bool = False,
+    kernels: Path | None = None,
+    device: str = "cpu",
+    progress: Progress = silent,
 ) -> Row:
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
-    kernel_method, refine: as in `upscale`; the method "true" is the truth, as it is. window: side of the high-
-    resolution window in pixels, 16 of which are left out on each side; 0 for the whole picture. truncated: the
-    files were truncated to their depth instead of rounded, so half a step is added. kernels: folder of kernels
-    from an earlier run, NAME.npz; what is missing there is estimated and kept there.
+    true_kernel: take the truth in place of an estimate, as it is. window: side of the high-resolution window in pixels,
+    16 of which are left out of the score on each side; 0 for the whole picture. pictures: whether to upscale at all.
+    truncated: the files were truncated to their depth instead of rounded, so half a step is added. kernels: folder of
+    kernels from an earlier run, NAME.npz; what is missing there is estimated and kept there.
+
+    Raises InputError for a file that cannot be used, and for a `true_kernel` that is not known.
     """
+    scale = recipe.scale
     picture = read_image(case.low_res)
     if picture.alpha is not None and bool((picture.alpha == 1).all()):
         picture = picture.with_pixels(picture.pixels)
     if truncated:
         picture = picture.with_pixels(np.minimum(picture.pixels + 0.5 / picture.white, 1))
-    truth = load_kernel(case.kernel, scale) if case.kernel is not None else None
+    truth = load_kernel(case.kernel, scale, trusted=True) if case.kernel is not None else None
     clock = time.perf_counter()
-    if kernel_method == TRUE_KERNEL:
+    if true_kernel:
         if truth is None:
             raise InputError(f"{case.name}: there is no true kernel for it")
         kernel = truth
     elif kernels is not None and (kernels / f"{case.name}.npz").exists():
         kernel = load_kernel(kernels / f"{case.name}.npz", scale)
     else:
-        kernel = estimate_kernel(
-            picture,
-            scale,
-            method=kernel_method,
-            refine=refine,
-            preset=preset,
-            seed=seed,
-            device=device,
-            progress=progress,
-        )
+        kernel = estimate_kernel(picture, recipe, device=device, progress=progress)
         if kernels is not None:
             save_kernel(kernel, kernels / f"{case.name}.npz")
     kernel_seconds = time.perf_counter() - clock
-    score = compare_kernels(kernel, truth) if truth is not None else None
+    row = Row(case.name, kernel.method, kernel_seconds)
+    if truth is not None:
+        score = compare_kernels(kernel, truth)
+        row = replace(row, ncc=score.ncc, ncc_shift2=score.ncc_shift2, size_ratio=score.size_ratio)
     if not pictures or case.truth is None:
-        return _row(case, kernel, score, None, None, None, kernel_seconds, None)
+        return row
     clock = time.perf_counter()
     part = _central(picture, window // scale)
-    result = upscale(
-        picture,
-        scale,
-        kernel=kernel,
-        solver=solver,
-        weights=weights,
-        uncertainty=uncertainty,
-        preset=preset,
-        seed=seed,
-        device=device,
-        window=part,
-        progress=progress,
-    )
+    # Its fine form is found already.
+    solving = replace(recipe, refine=False)
+    result = upscale(picture, solving, kernel=kernel, device=device, window=part, progress=progress)
     picture_seconds = time.perf_counter() - clock
     target = _cut(read_image(case.truth), part, scale)
-    plain = upscale(picture, scale, kernel=kernel, solver="bicubic", window=part).image
+    plain = upscale(picture, scale=scale, solver="bicubic", kernel=kernel, window=part).image
     psnr, bicubic = (psnr_y(_rounded(im), target.pixels, BORDER) for im in (result.image, plain))
-    return _row(case, kernel, score, psnr, bicubic, result.report.gate.verdict, kernel_seconds, picture_seconds)
+    verdict = result.report.gate.verdict
+    return replace(row, psnr=psnr, bicubic=bicubic, verdict=verdict, picture_seconds=picture_seconds)
 
 
 def summary(rows: list[Row]) -> dict[str, float]:
@@ -172,30 +154,6 @@ def summary(rows: list[Row]) -> dict[str, float]:
         out |= {"mean_gain": float(np.mean(gains)), "least_gain": min(gains)}
         out["below_bicubic"] = sum(gain < 0 for gain in gains)
     return out
-
-
-def _row(
-    case: Case,
-    kernel: Kernel,
-    score: KernelScore | None,
-    psnr: float | None,
-    bicubic: float | None,
-    verdict: str | None,
-    kernel_seconds: float,
-    picture_seconds: float | None,
-) -> Row:
-    return Row(
-        name=case.name,
-        kernel_method=kernel.method,
-        ncc=None if score is None else score.ncc,
-        ncc_shift2=None if score is None else score.ncc_shift2,
-        size_ratio=None if score is None else score.size_ratio,
-        psnr=psnr,
-        bicubic=bicubic,
-        verdict=verdict,
-        kernel_seconds=kernel_seconds,
-        picture_seconds=picture_seconds,
-    )
 
 
 def _central(picture: Image, side: int) -> Window:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from kfsr.errors import InputError, KfsrError
 from kfsr.evaluation.metrics import psnr_y, ssim_y
 from kfsr.evaluation.niqe import niqe
 from kfsr.image import read_image, readable_formats
+
+_SCALE = re.compile(r"_x\d$")
+"""The scale at the end of a result's name."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Score:
 def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
     """Which truth belongs to which result: (pairs, results that have none).
 
-    Two files are a pair. In two folders, pictures pair by their names up to the first ``_x``, so that
-    ``0801_x2.png`` is scored against ``0801.png``. Raises InputError when a path is missing, when one is a
-    file and the other a folder, when two truths have one name, or when nothing pairs.
+    Two files are a pair. In two folders, a result belongs to the truth of the same name, whatever its ending; if there
+    is none, to that of its name without the scale: ``0801_x2.png`` to ``0801.png``. Raises InputError when a path is
+    missing, when one is a file and the other a folder, when two truths have one name, or when nothing pairs.
     """
     for path in (results, truths):
         if not path.exists():
@@ -40,15 +44,19 @@ def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Pat
         return [(results, truths)], []
     by_name: dict[str, Path] = {}
     for path in _pictures(truths):
-        name = _plain_name(path)
-        if name in by_name:
-            raise InputError(f"{by_name[name]} and {path} are both a truth for {name}; keep one of them")
-        by_name[name] = path
-    found = _pictures(results)
-    pairs = [(path, by_name[_plain_name(path)]) for path in found if _plain_name(path) in by_name]
+        if path.stem in by_name:
+            raise InputError(f"{by_name[path.stem]} and {path} are both a truth for {path.stem}; keep one of them")
+        by_name[path.stem] = path
+    pairs, alone = [], []
+    for path in _pictures(results):
+        truth = by_name.get(path.stem) or by_name.get(_SCALE.sub("", path.stem))
+        if truth is None:
+            alone.append(path)
+        else:
+            pairs.append((path, truth))
     if not pairs:
-        raise InputError(f"{results} and {truths}: no two pictures have one name (up to the first '_x')")
-    return pairs, [path for path in found if _plain_name(path) not in by_name]
+        raise InputError(f"{results} and {truths}: no two pictures have the same name, with or without a final _x2")
+    return pairs, alone
 
 
 def score(result: Path, truth: Path, border: int = 0) -> Score:
@@ -75,10 +83,7 @@ def score_without_truth(result: Path, border: int = 0) -> float:
 
 def mean(scores: Sequence[Score]) -> Score:
     """The mean of each number over at least one score."""
-    return Score(
-        sum(one.y_psnr for one in scores) / len(scores),
-        sum(one.y_ssim for one in scores) / len(scores),
-    )
+    return Score(sum(one.y_psnr for one in scores) / len(scores), sum(one.y_ssim for one in scores) / len(scores))
 
 
 def pictures(path: Path) -> list[Path]:
@@ -94,7 +99,3 @@ def pictures(path: Path) -> list[Path]:
 def _pictures(folder: Path) -> list[Path]:
     known = {suffix for suffixes in readable_formats().values() for suffix in suffixes}
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
-
-
-def _plain_name(path: Path) -> str:
-    return path.stem.split("_x")[0]

@@ -3,7 +3,7 @@
 from kfsr.files import remove_stale, write_bytes
 from kfsr.image.colour import luma
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
-from kfsr.image.read import read_image, read_size
+from kfsr.image.read import read_bytes, read_image, read_size
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
 
@@ -13,6 +13,7 @@ __all__ = [
     "format_by_name",
     "format_by_suffix",
     "luma",
+    "read_bytes",
     "read_image",
     "read_size",
     "readable_formats",

@@ -59,9 +59,7 @@ def _from_cmyk(image: PIL.Image.Image, icc_profile: bytes | None, name: str) -> 
         if converted is not None:
             return converted
         warnings.warn(
-            f"{name}: its CMYK colour profile cannot be used; colours are approximate",
-            UserWarning,
-            stacklevel=2,
+            f"{name}: its CMYK colour profile cannot be used; colours are approximate", UserWarning, stacklevel=2
         )
     return image.convert("RGB")
 

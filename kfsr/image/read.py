@@ -2,12 +2,12 @@
 
 import io
 import os
-import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -21,6 +21,7 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
+from PIL.Image import DecompressionBombError
 
 from kfsr.errors import InputError
 from kfsr.image import metadata, sniff
@@ -36,7 +37,7 @@ DEFAULT_MAX_PIXELS = 89_478_485
 
 # The decoders are called directly: PIL.Image.open would try formats we do not offer, take a photo with an
 # embedded preview for an animation, and hold its own pixel limit against ours.
-_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+_OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -47,26 +48,17 @@ _OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
 }
 
 # What Pillow's decoders are known to raise on damaged data.
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    AssertionError,
-    PIL.Image.DecompressionBombError,
-)
+_DECODE_ERRORS = (*sniff.DAMAGE, RuntimeError, zlib.error, AttributeError, AssertionError, DecompressionBombError)
 
 # The formats whose 16 bits are read.
 _DEEP = frozenset({"PNG", "TIFF"})
+
+# The formats whose decoder reads no more than a header before it knows the size.
+_HEADED = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF"})
+
+# How long a file may be for the pixels that are allowed: twice what 16 bits, alpha and no compression take, and room
+# for metadata and small further pages.
+_BYTES_PER_PIXEL, _BYTES_BESIDE = 16, 64 * 2**20
 
 
 def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None) -> Image:
@@ -82,8 +74,8 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
     the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
     is missing, unreadable, no image, damaged, too large or deeper than that.
     """
-    data, name, kind, depth = _identified(source, name)
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    data, name, kind, depth = _identified(source, name, limit)
     with _damage_in_words(name, kind, depth):
         if kind == "HEIC":
             return decode_heic(data, name, lambda size: _check_size(size, limit, name))
@@ -126,20 +118,54 @@ def read_size(
     Raises the InputError that `read_image` would for what is missing, unreadable, no image, too large, too deep or
     damaged in its header; damage further on shows only when the picture is read.
     """
-    data, name, kind, depth = _identified(source, name)
+    limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    data, name, kind, depth = _identified(source, name, limit)
     with _damage_in_words(name, kind, depth):
         size = heic_size(data) if kind == "HEIC" else _opened(data, kind, depth).size
-        _check_size(size, DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels, name)
+        _check_size(size, limit, name)
         return size
 
 
-def _identified(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple[bytes, str, str, int]:
+def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels: int | None = None) -> bytes:
+    """A picture's whole file, for callers that need the very bytes that `read_image` decodes, which takes them as its
+    `source`; arguments as those of `read_image`.
+
+    Raises the InputError that `read_image` would for what is missing, unreadable or not an image, and for what the
+    header or the file's length shows to be too large, before the rest is read.
+    """
+    name, limit = name or str(path), DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    longest = _BYTES_PER_PIXEL * limit + _BYTES_BESIDE
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(sniff.HEAD)
+            kind = _known_kind(data, name)
+            if file.seekable():  # a pipe is not
+                _check_header(file, kind, limit, name)
+                file.seek(0)
+                data = b""
+            if os.fstat(file.fileno()).st_size <= longest:
+                data += file.read(longest + 1)
+                if len(data) <= longest:
+                    return data
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file; check the name") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name}: is a folder; give the name of an image file") from error
+    except PermissionError as error:
+        raise InputError(f"{name}: no permission to read it; change its permissions") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
+    raise InputError(
+        f"{name}: the file is larger than any picture of the limit of {limit} pixels; convert it or raise the limit"
+    )
+
+
+def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit: int) -> tuple[bytes, str, str, int]:
     """The file's bytes, its name for messages, its format and its depth, 8 or 16."""
     if isinstance(source, bytes):
         data, name = source, name or "image data"
     else:
-        name = name or str(source)
-        data = _read_file(Path(source), name)
+        data, name = read_bytes(source, name, limit), name or str(source)
     kind = _known_kind(data, name)
     bits = sniff.bits(data, kind)
     if bits > 8 and not (bits == 16 and kind in _DEEP):
@@ -162,21 +188,14 @@ def _damage_in_words(name: str, kind: str, depth: int) -> Iterator[None]:
         raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
 
 
-def _read_file(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            head = file.read(sniff.HEAD)
-            if not head or sniff.format_of(head) is None:
-                return head  # enough for the message; the file may be huge
-            return head + file.read()
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file; check the name") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{name}: is a folder; give the name of an image file") from error
-    except PermissionError as error:
-        raise InputError(f"{name}: no permission to read it; change its permissions") from error
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
+def _check_header(file: BinaryIO, kind: str, limit: int, name: str) -> None:
+    """Refuse what the header shows to be too large; of its damage the decoder will say more."""
+    if kind not in _HEADED:
+        return
+    file.seek(0)
+    with warnings.catch_warnings(), suppress(*_DECODE_ERRORS):
+        warnings.simplefilter("ignore")
+        _check_size(_OPENERS[kind](file).size, limit, name)
 
 
 def _known_kind(data: bytes, name: str) -> str:

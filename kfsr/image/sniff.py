@@ -18,17 +18,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 # What reading the headers of damaged files is known to raise.
-_DAMAGE = (
-    IndexError,
-    struct.error,
-    SyntaxError,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    OverflowError,
-    ZeroDivisionError,
-)
+DAMAGE = (LookupError, struct.error, SyntaxError, OSError, EOFError, ValueError, TypeError, ArithmeticError)
 
 
 def format_of(head: bytes) -> str | None:
@@ -66,7 +56,7 @@ def bits(data: bytes, name: str) -> int:
             return _tiff_bits(data)
         if name == "AVIF":
             return max((depth for depth, _ in _av1_configurations(data)), default=8)
-    except _DAMAGE:
+    except DAMAGE:
         return 8
     return 8
 
@@ -129,17 +119,11 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 def _av1_configurations(data: bytes) -> Iterator[tuple[int, bool]]:
     """(bits, is gray) of every AV1 configuration among the item properties: meta / iprp / ipco / av1C."""
-    for meta, start, end in _boxes(data, 0, len(data)):
-        if meta != b"meta":
-            continue
-        for iprp, start_iprp, end_iprp in _boxes(data, start + 4, end):  # 4: a full box has version and flags
-            if iprp != b"iprp":
-                continue
-            for ipco, start_ipco, end_ipco in _boxes(data, start_iprp, end_iprp):
-                if ipco != b"ipco":
-                    continue
-                for kind, at, _ in _boxes(data, start_ipco, end_ipco):
-                    if kind == b"av1C":
-                        flags = data[at + 2]
-                        deep, twelve, gray = flags & 0x40, flags & 0x20, flags & 0x10
-                        yield (12 if twelve else 10) if deep else 8, bool(gray)
+    places = [(0, len(data))]
+    for wanted, skipped in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"av1C", 0)):  # 4: version and flags
+        boxes = [box for place in places for box in _boxes(data, *place)]
+        places = [(start + skipped, end) for kind, start, end in boxes if kind == wanted]
+    for at, _ in places:
+        flags = data[at + 2]
+        deep, twelve, gray = flags & 0x40, flags & 0x20, flags & 0x10
+        yield (12 if twelve else 10) if deep else 8, bool(gray)

@@ -28,23 +28,11 @@ _XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
 _XMP_TAG = 700
 
 # What Pillow's encoders are known to raise.
-_ENCODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    RuntimeError,
-    TypeError,
-    KeyError,
-    OverflowError,
-    struct.error,
-)
+_ENCODE_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, OverflowError, struct.error)
 
 
 def write_image(
-    image: Image,
-    path: str | os.PathLike[str],
-    quality: int = 95,
-    announce: Callable[[bytes], None] | None = None,
+    image: Image, path: str | os.PathLike[str], quality: int = 95, announce: Callable[[bytes], None] | None = None
 ) -> None:
     """Write `image` to `path` in the format of its ending, whole or not at all.
 
@@ -173,9 +161,7 @@ def _to_pillow(image: Image, target: Format, prefix: str) -> tuple[PIL.Image.Ima
     if alpha is not None and not target.alpha:
         if float(alpha.min()) < 1:
             warnings.warn(
-                f"{prefix}{target.name} has no transparency; the picture is laid on white",
-                UserWarning,
-                stacklevel=4,
+                f"{prefix}{target.name} has no transparency; the picture is laid on white", UserWarning, stacklevel=4
             )
         pixels, alpha = pixels * alpha[..., None] + (1 - alpha[..., None]), None
     values = _to_8_bits(pixels)

@@ -11,6 +11,7 @@ from kfsr.kernel.conventions import (
     to_true_convolution,
     to_usrnet,
 )
+from kfsr.kernel.field import KernelField
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
 from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, half_kernel, resize_kernel
 from kfsr.kernel.plot import plot_kernel
@@ -23,6 +24,7 @@ __all__ = [
     "SCALES",
     "UNKNOWN",
     "Kernel",
+    "KernelField",
     "KernelScore",
     "Provenance",
     "bicubic_kernel",

@@ -25,16 +25,7 @@ KERNELGAN = "kernelgan"
 # The largest kernel in the widest number type is 0.5 MB; what is much larger is another kind of file.
 _MAX_BYTES = 8 * 2**20
 # What NumPy raises, between its header's parser and its reader, on bytes that are no array.
-_NPY_ERRORS = (
-    ValueError,
-    EOFError,
-    OSError,
-    TypeError,
-    SyntaxError,
-    KeyError,
-    OverflowError,
-    tokenize.TokenError,
-)
+_NPY_ERRORS = (ValueError, EOFError, OSError, TypeError, SyntaxError, KeyError, OverflowError, tokenize.TokenError)
 _SUFFIXES = ".npy, .npz, .mat"
 # Files from before there was a provenance name their method alone; by these they are estimates.
 _EARLY_ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
@@ -99,11 +90,7 @@ def kernel_bytes(kernel: Kernel, suffix: str) -> bytes:
     beside it; `.png` the picture of `plot_kernel`. Raises UsageError for another ending.
     """
     out = io.BytesIO()
-    about: dict[str, Any] = {
-        "scale": kernel.scale,
-        "method": kernel.method,
-        "provenance": kernel.provenance.as_text(),
-    }
+    about: dict[str, Any] = {"scale": kernel.scale, "method": kernel.method, "provenance": kernel.provenance.as_text()}
     match suffix.lower():
         case ".npy":
             np.save(out, kernel.array, allow_pickle=False)

@@ -1,18 +1,29 @@
-"""The exact data step for blur and subsampling, in the Fourier domain (Zhao et al. 2016; USRNet, eq. 9)."""
+"""The forward operator in the Fourier domain, and the exact data step (Zhao et al. 2016; USRNet, eq. 9).
+
+The same convention and the same kernels, (K, K) or (B or 1, C or 1, K, K), as `kfsr.operator.spatial`, with border
+"circular". In the Fourier domain blur is a product, and keeping every s-th sample the mean of the s*s aliases.
+"""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.operator.spatial import reflect_pad
+from kfsr.operator.spatial import low_res_size, reflect_pad
+
+Spectrum = TypeVar("Spectrum", Tensor, np.ndarray)
 
 
 def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
-    """FFT (..., H, W) of canonical kernels (..., K, K) as the circular operator that samples at ``[::s]`` expects it.
+    """What blur by canonical kernels (..., K, K) multiplies a spectrum with: complex (..., H, W) for `size` (H, W).
 
-    With it, ``ifft2(transfer_function * fft2(x))[::s, ::s]`` is the canonical `degrade` with wrap-around borders.
+    ``ifft2(transfer_function * fft2(x))[::s, ::s]`` is ``degrade(x, kernel, s, "circular")``. Raises UsageError for a
+    kernel of the wrong parity and for H or W not divisible by s.
     """
+    low_res_size(size, kernel.shape[-1], scale, "circular")
     # Entry 0 meets x[s*i - (K-s)/2]; a picture smaller than the kernel is met several times.
     reach = torch.arange(kernel.shape[-1], device=kernel.device) - (kernel.shape[-1] - scale) // 2
     rows = kernel.new_zeros(*kernel.shape[:-2], size[0], kernel.shape[-1]).index_add_(-2, reach % size[0], kernel)
@@ -21,16 +32,19 @@ def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tens
     return torch.fft.fft2(full).conj()
 
 
-def fold(spectrum: Tensor, scale: int) -> Tensor:
-    """Spectrum of ``x[::s, ::s]`` from that of x: (..., H, W) to (..., H/s, W/s), the mean of the s*s aliases."""
-    h, w = spectrum.shape[-2] // scale, spectrum.shape[-1] // scale
-    return spectrum.unflatten(-1, (scale, w)).unflatten(-3, (scale, h)).mean((-4, -2))
+def fold(spectrum: Spectrum, scale: int) -> Spectrum:
+    """Spectrum of ``x[::s, ::s]`` from that of x, the mean of the s*s aliases: (..., H, W) to (..., H/s, W/s).
+
+    The same for power per sample, |fft2(x)|^2 / (H*W), where aliases do not interfere. H and W are divisible by s.
+    """
+    *each, height, width = spectrum.shape
+    return spectrum.reshape(*each, scale, height // scale, scale, width // scale).mean((-4, -2))
 
 
 class DataStep:
-    """argmin_x |y - degrade(x)|^2 + a |x - z|^2 for circular borders, prepared once for one y and one kernel.
+    """argmin_x |y - degrade(x, kernel, scale, "circular")|^2 + a |x - z|^2, prepared once for one y and one kernel.
 
-    low_res: (B, C, h, w), any range; kernel: (K, K) canonical, or (B, 1, K, K), one for each picture; the result is
+    low_res: y (B, C, h, w), any range; kernel: canonical, (K, K) or (B or 1, C or 1, K, K); the result is
     (B, C, s*h, s*w).
     """
 
@@ -42,7 +56,7 @@ class DataStep:
         self.low_res = torch.fft.fft2(low_res)
 
     def __call__(self, z: Tensor, a: Tensor | float) -> Tensor:
-        """z (B, C, H, W) moved onto the data; `a` broadcasts against (B, 1, 1, 1)."""
+        """z (B, C, H, W) moved onto the data; `a` broadcasts against (B, C, 1, 1)."""
         spectrum = torch.fft.fft2(z)
         missing = (self.low_res - fold(self.transfer * spectrum, self.scale)) / (self.power + a)
         step = self.transfer.conj() * missing.repeat(1, 1, self.scale, self.scale)
@@ -50,13 +64,10 @@ class DataStep:
 
 
 def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
-    """`degrade` with wrap-around instead of reflection: (B, C, H, W) to (B, C, H/s, W/s); H, W divisible by s.
-
-    kernel: (K, K), or (B, 1, K, K), one for each picture.
-    """
-    return torch.fft.ifft2(
-        fold(transfer_function(kernel, scale, (x.shape[-2], x.shape[-1])) * torch.fft.fft2(x), scale)
-    ).real
+    """``degrade(x, kernel, scale, "circular")`` by FFT, which is faster for large kernels: (..., H, W) to
+    (..., H/s, W/s), H and W divisible by s, differentiable in both arguments."""
+    transfer = transfer_function(kernel, scale, (x.shape[-2], x.shape[-1]))
+    return torch.fft.ifft2(fold(transfer * torch.fft.fft2(x), scale)).real
 
 
 def border(kernel_size: int, scale: int) -> int:

@@ -1,9 +1,9 @@
-"""Periodograms and their folding: level, place of the peaks, what subsampling does to a spectrum."""
+"""Periodograms: their level, and the place of the peaks."""
 
 import numpy as np
 import pytest
 
-from kfsr.analysis.spectrum import fold, mean_periodogram
+from kfsr.analysis.spectrum import mean_periodogram
 
 
 def test_white_noise_is_flat_at_its_variance():
@@ -29,19 +29,3 @@ def test_a_wave_is_where_it_belongs():
         (5, 0),
         (27, 0),
     }
-
-
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_folding_is_the_spectrum_of_every_scale_th_sample(scale):
-    """For a periodic signal with one component in each class of aliases, so that none interferes."""
-    random = np.random.default_rng(scale)
-    size = 6
-    spectrum = np.zeros((scale * size, scale * size), complex)
-    for i in range(size):
-        for j in range(size):
-            row, col = random.integers(scale, size=2)
-            spectrum[i + row * size, j + col * size] = random.normal() + 1j * random.normal()
-    signal = np.fft.ifft2(spectrum)
-    sampled = signal[::scale, ::scale]
-    full, low = (np.abs(np.fft.fft2(x)) ** 2 / x.size for x in (signal, sampled))
-    assert np.allclose(fold(full, scale), low, rtol=1e-9, atol=1e-15)

@@ -129,7 +129,7 @@ def test_evaluate_sees_what_8_bits_would_hide(tmp_path):
 
 def test_from_python():
     stored = np.rint(ramp(1)[..., 0] * 65535).astype(np.uint16)
-    image = kfsr.upscale(stored, 2, kernel_method="bicubic", solver="bicubic").image
+    image = kfsr.upscale(stored, scale=2, kernel_method="bicubic", solver="bicubic").image
     assert len(np.unique(levels(image))) > 1500
 
 

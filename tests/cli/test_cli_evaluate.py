@@ -84,7 +84,7 @@ def test_equal_pictures_have_no_finite_psnr(pairs):
 def test_what_cannot_be_paired(pairs, args, word):
     (pairs / "empty").mkdir()
     (pairs / "double").mkdir()
-    for name in ("face.png", "face_x2.png"):
+    for name in ("face.png", "face.webp"):
         (pairs / "double" / name).write_bytes((pairs / "truth" / "face.png").read_bytes())
     assert word in kfsr_run(pairs, "evaluate", *args).error_line(4)
 

@@ -22,7 +22,7 @@ def test_the_kernel_lies_beside_the_picture(photos):
     assert array.sum() == pytest.approx(1)
     assert done.stderr.startswith("face.png -> face_kernel.npy: spectral, ")
     photo = np.asarray(PIL.Image.open(photos / "face.png"))
-    expected = kfsr.estimate_kernel(photo, method="spectral")
+    expected = kfsr.estimate_kernel(photo, kernel_method="spectral")
     assert np.allclose(array, expected.array, atol=1e-6)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kfsr.cost.memory import FIXED, PER_TILE_PIXEL, in_bytes, in_words, largest_tile
+from kfsr.cost.memory import in_bytes, in_words, largest_tile, peak
 from kfsr.errors import UsageError
+from kfsr.recipe import Recipe
 from kfsr.solvers.tiles import SMALLEST
 
 
@@ -30,11 +31,21 @@ def test_in_words_is_never_less(size, words):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("pixels", [1, 10**6, 24 * 10**6])
 def test_tiles_grow_with_the_limit(pixels, scale):
-    """From the least that the message names; a tile is never more than the limit pays for."""
+    """From the least that the message names; with its tile the picture stays within the limit."""
+    recipe = Recipe.make(scale=scale)
     with pytest.raises(UsageError) as caught:
-        largest_tile(1, pixels, scale)
+        largest_tile(1, pixels, recipe)
     least = in_bytes(str(caught.value).split("which takes ")[1].split(";")[0])
-    sides = [largest_tile(least * n, pixels, scale) for n in (1, 2, 4)]
+    sides = [largest_tile(least * n, pixels, recipe) for n in (1, 2, 4)]
     assert SMALLEST <= sides[0] < sides[1] < sides[2]
     assert all(side % 8 == 0 for side in sides)
-    assert (sides[2] * scale) ** 2 * PER_TILE_PIXEL + FIXED < 4 * least
+    for n, side in zip((1, 2, 4), sides, strict=True):
+        assert peak(pixels, recipe, tile=side) <= least * n
+
+
+def test_a_method_is_refused_for_what_it_takes_itself():
+    small = 128 * 96
+    names = ("edges", "spectral", "kernelfusion")
+    limits = [peak(small, Recipe.make(kernel_method=name), tile=SMALLEST) for name in names]
+    assert limits == sorted(limits)
+    assert limits[0] < 800 * 2**20, "the limit that the help gives as an example"

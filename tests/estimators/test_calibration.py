@@ -1,4 +1,4 @@
-"""The judge of a spectral kernel, with the bundled net, on pictures whose kernel is known."""
+"""The calibration of a spectral kernel, with the bundled net, on pictures whose kernel is known."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from skimage import data
 
 from kfsr.errors import InputError
-from kfsr.estimators.calibration import SizeNet, changed, error_of, from_state, judge, logarithm
+from kfsr.estimators.calibration import SizeNet, calibrate, changed, error_of, from_state, logarithm
 from kfsr.estimators.spectral import estimate
 from kfsr.image import luma
 from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
@@ -16,7 +16,7 @@ from kfsr.kernel.gaussian import fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.operator.spatial import degrade
 from kfsr.settings import SizeSettings
-from kfsr.weights import size_judge
+from kfsr.weights import network
 
 PICTURES = [data.astronaut, data.coffee, data.chelsea, data.rocket]
 
@@ -30,7 +30,7 @@ def shrunk(picture, kernel, part=np.s_[:, :], noise=0.0):
 
 
 def judged(low, scale, settings=None, net=None):
-    return judge(estimate(low, scale), [low], net or size_judge(), settings or SizeSettings())
+    return calibrate(estimate(low, scale), [low], net or network(None, ("calibration",)), settings or SizeSettings())
 
 
 def round_kernel(scale, variance=0.5):
@@ -70,7 +70,7 @@ def test_camera_shake_is_told_from_a_gaussian():
     random = np.random.default_rng(1)
     for picture in PICTURES:
         shake = random_blur(2, 24, random, "shake").sample(2, 24)
-        odds = [judged(shrunk(picture(), kernel), 2).odd for kernel in (shake, round_kernel(2))]
+        odds = [judged(shrunk(picture(), kernel), 2).odds for kernel in (shake, round_kernel(2))]
         assert odds[0] > odds[1] + 1
 
 
@@ -98,10 +98,10 @@ class Constant(SizeNet):
 def test_beyond_the_bias_a_kernel_is_narrowed_freely_and_widened_little(said, odd, done):
     low = shrunk(data.coffee(), round_kernel(2))
     net = Constant(said, 0.3, 0.05, math.log(0.05), 0.0, odd)
-    judgement = judged(low, 2, SizeSettings(bias=0.1, widest=0.25, sure_odds=-2.0, trusted_spread=0.5), net)
-    assert judgement.spread == pytest.approx(0.05)
-    assert judgement.odd == odd
-    assert error_of(estimate(low, 2).kernel, judgement.kernel) == pytest.approx([done, 0.2, 0.0], abs=0.02)
+    calibration = judged(low, 2, SizeSettings(bias=0.1, widest=0.25, sure_odds=-2.0, trusted_spread=0.5), net)
+    assert calibration.spread == pytest.approx(0.05)
+    assert calibration.odds == odd
+    assert error_of(estimate(low, 2).kernel, calibration.kernel) == pytest.approx([done, 0.2, 0.0], abs=0.02)
 
 
 def test_a_wide_spread_narrows_as_the_settings_say():
@@ -122,5 +122,5 @@ def test_the_logarithm_of_a_known_covariance():
 
 
 def test_other_weights_are_refused():
-    with pytest.raises(InputError, match="size judge"):
+    with pytest.raises(InputError, match="calibration network"):
         from_state({"x": torch.zeros(1)})

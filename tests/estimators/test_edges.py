@@ -13,11 +13,10 @@ from kfsr.estimators.edges import (
     _laplacian,
     _not_negative,
     _on_finer_grid,
-    _transfer,
     _wide_start,
     estimate,
-    grown,
     objective,
+    with_missing_part,
 )
 from kfsr.image import luma
 from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
@@ -95,18 +94,18 @@ def head_and_tail(scale):
 def test_a_missing_part_is_found_and_a_whole_kernel_left_alone(scale):
     head, truth = head_and_tail(scale)
     low = low_resolution(data.astronaut(), truth)
-    whole = grown(low, replace(head, method="kernelfusion"), EdgesSettings(windows=1, window=96))
+    whole = with_missing_part(low, replace(head, method="kernelfusion"), EdgesSettings(windows=1, window=96))
     assert (whole.size, whole.method) == (7 * scale, "kernelfusion")
     assert compare_kernels(head, truth).ncc_shift2 < 0.9 < compare_kernels(whole, truth).ncc_shift2
     assert max(objective(low, truth), objective(low, whole)) < objective(low, head)
-    assert grown(low, truth, EdgesSettings(windows=1, window=96)) is truth
+    assert with_missing_part(low, truth, EdgesSettings(windows=1, window=96)) is truth
 
 
 def test_every_place_of_a_missing_part_is_reported():
     low = low_resolution(data.coffee()[:200, :240], corner(2))
     few = EdgesSettings(windows=1, window=64, directions=2, tries=1, polish_iterations=1)
     calls = []
-    grown(low, corner(2), few, progress=lambda *call: calls.append(call))
+    with_missing_part(low, corner(2), few, progress=lambda *call: calls.append(call))
     assert calls == [("edges, missing part", n, 5) for n in range(1, 6)]
 
 
@@ -137,15 +136,6 @@ def test_pictures_of_32_px_and_of_odd_sizes_will_do():
 def test_a_flat_picture_is_refused():
     with pytest.raises(InputError, match="no edges"):
         estimate(np.full((60, 60), 0.5), 2)
-
-
-def test_the_transfer_function_is_the_forward_operator():
-    generator = torch.Generator().manual_seed(0)
-    kernel = torch.rand(6, 6, generator=generator)
-    x = torch.rand(1, 1, 24, 30, generator=generator)
-    blurred = torch.fft.ifft2(torch.fft.fft2(x[0, 0]) * _transfer(kernel, (24, 30))).real
-    inside = (slice(4, -4),) * 2
-    assert torch.allclose(blurred[::2, ::2][inside], degrade(x, kernel, 2)[0, 0][inside], atol=1e-5)
 
 
 def test_the_latent_picture_explains_the_data_and_has_fewer_edges():

@@ -11,7 +11,7 @@ from kfsr.kernel import compare_kernels, gaussian_kernel, resize_kernel
 from kfsr.operator.spatial import as_stored, degrade
 from kfsr.settings import RefineSettings
 from kfsr.solvers import unrolled
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 COVARIANCE = np.array([[2.6, 1.0], [1.0, 1.6]])
 
@@ -28,7 +28,7 @@ def low_resolution(kernel):
 
 
 def refined(low_res, kernel, **settings):
-    net = solver_network(None, "cpu")
+    net = network(None, ("unrolled", "usrnet"))
 
     def solve(y, k, sigma, uncertainty):
         return unrolled.solve(y, k, kernel.scale, net, sigma, uncertainty)

@@ -14,10 +14,11 @@ from skimage import data
 
 import kfsr
 from kfsr.errors import InputError
-from kfsr.evaluation.bench import Row, find_cases, summary
+from kfsr.evaluation.bench import Row, find_cases, run_case, summary
 from kfsr.image import Image, write_image
-from kfsr.kernel import gaussian_kernel, save_kernel
+from kfsr.kernel import gaussian_kernel, load_kernel, save_kernel
 from kfsr.operator.spatial import degrade
+from kfsr.recipe import Recipe
 
 TRUTH = gaussian_kernel(np.array([[3.0, 1.2], [1.2, 1.5]]), 2)
 OTHER = gaussian_kernel(np.array([[1.5, 0.0], [0.0, 1.5]]), 2)
@@ -125,40 +126,56 @@ def test_a_row_for_each_picture_and_a_summary(folder):
     assert float(totals["mean_gain"]) == 0
 
 
-def test_json_with_the_true_kernels(folder):
-    done = bench(folder, "im_2", "im_10", "--kernel-method", "true", "-p", "fast", "--solver", "bicubic", "--json")
-    assert done.returncode == 0
-    *rows, last = (json.loads(line) for line in done.stdout.splitlines())
-    assert [row["name"] for row in rows] == ["im_2", "im_10"]
+def test_the_true_kernels(folder):
+    recipe = Recipe.make(preset="fast", solver="bicubic")
+    rows = [run_case(case, recipe, true_kernel=True) for case in find_cases(folder, 2, ["im_2", "im_10"])]
+    assert [row.name for row in rows] == ["im_2", "im_10"]
     for row in rows:
-        assert row["ncc"] == pytest.approx(1)
-        assert row["size_ratio"] == pytest.approx(1)
-        assert row["psnr"] == row["bicubic"] > 15
-        assert row["verdict"] == "trusted"
-    assert last["summary"]["pictures"] == 2
-    assert last["summary"]["below_bicubic"] == 0
-    assert "torch" in last["versions"]
+        assert row.ncc == pytest.approx(1)
+        assert row.size_ratio == pytest.approx(1)
+        assert row.psnr == row.bicubic > 15
+        assert row.verdict == "trusted"
+    assert summary(rows)["below_bicubic"] == 0
+    (cat,) = find_cases(folder, 2, ["cat"])
+    with pytest.raises(InputError, match="cat: there is no true kernel"):
+        run_case(cat, recipe, true_kernel=True)
+
+
+def test_a_refinement_that_is_asked_for_is_made_once(folder, monkeypatch):
+    """The kernel is refined where it is estimated, and not again where the picture is made."""
+    refined = []
+    monkeypatch.setattr("kfsr.evaluation.bench.estimate_kernel", lambda picture, recipe, **_: TRUTH)
+    monkeypatch.setattr("kfsr.estimators.refinement.refine", lambda *args, **options: refined.append(args) or TRUTH)
+    (case,) = find_cases(folder, 2, ["im_2"])
+    row = run_case(case, Recipe.make(refine=True, solver="bicubic"))
+    assert row.psnr == row.bicubic
+    assert refined == []
 
 
 def test_pictures_of_16_bits_are_scored_with_16_bits(tmp_path):
     low = data.astronaut()[100:164, 150:230].astype(np.uint16) * 128 + 1001
-    high = kfsr.upscale(low, 2, kernel_method="bicubic", solver="bicubic").image
+    high = kfsr.upscale(low, scale=2, kernel_method="bicubic", solver="bicubic").image
     truth = np.rint(high.pixels * 65535).astype(np.uint16) + np.uint16(3)
     for name, values in (("lr_x2", low), ("gt", truth)):
         (tmp_path / name).mkdir()
         write_image(Image.from_array(values), tmp_path / name / "deep.png")
-    done = bench(tmp_path, "--kernel-method", "bicubic", "--solver", "bicubic", "--json")
-    row = json.loads(done.stdout.splitlines()[0])
-    assert row["psnr"] == pytest.approx(-20 * np.log10(3 / 65535 * 219 / 255), abs=0.05)
+    (case,) = find_cases(tmp_path, 2, [])
+    row = run_case(case, Recipe.make(kernel_method="bicubic", solver="bicubic"))
+    assert row.psnr == pytest.approx(-20 * np.log10(3 / 65535 * 219 / 255), abs=0.05)
 
 
 def test_kernels_are_kept_with_their_method_and_taken_again(folder):
-    args = ("im_10", "--kernels-only", "--json", "-q", "--kernels", str(folder / "kept"), "--kernel-method")
-    first = json.loads(bench(folder, *args, "spectral").stdout.splitlines()[0])
+    (case,) = find_cases(folder, 2, ["im_10"])
+    (folder / "kept").mkdir()
+    first, again = (
+        run_case(case, Recipe.make(kernel_method=method), pictures=False, kernels=folder / "kept")
+        for method in ("spectral", "bicubic")
+    )
     assert [path.name for path in (folder / "kept").iterdir()] == ["im_10.npz"]
-    again = json.loads(bench(folder, *args, "bicubic").stdout.splitlines()[0])
-    assert again["kernel_method"] == first["kernel_method"] == "spectral"
-    assert again["ncc"] == pytest.approx(first["ncc"], abs=1e-12)
+    assert again.kernel_method == first.kernel_method == "spectral"
+    assert again.ncc == pytest.approx(first.ncc, abs=1e-12)
+    kept = load_kernel(folder / "kept" / "im_10.npz", 2)
+    assert (kept.provenance.source, kept.provenance.pictures) == ("estimated", 1)
 
 
 def test_a_picture_that_fails_does_not_stop_the_rest(folder):
@@ -172,18 +189,18 @@ def test_a_picture_that_fails_does_not_stop_the_rest(folder):
     assert records[2]["picture_seconds"] is None
     assert 0.5 < records[2]["ncc"] <= 1
     assert records[3]["summary"]["pictures"] == 2
+    assert "torch" in records[3]["versions"]
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("args", "status"), [(("--scale", "3"), 4), (("cat", "--kernel-method", "true"), 4)], ids=str)
-def test_nothing_to_score(folder, args, status):
-    done = bench(folder, *args)
-    assert done.returncode == status
+def test_nothing_to_score(folder):
+    done = bench(folder, "cat", "--kernel-method", "true")
+    assert done.returncode == 4
     assert done.stderr.splitlines()[-1].startswith("kfsr: error: ")
 
 
 @pytest.mark.slow
 def test_a_solver_gains_over_bicubic(folder):
-    done = bench(folder, "im_2", "--kernel-method", "true", "-p", "fast", "--json", "-q")
-    row = json.loads(done.stdout.splitlines()[0])
-    assert row["psnr"] > row["bicubic"] + 3
+    (case,) = find_cases(folder, 2, ["im_2"])
+    row = run_case(case, Recipe.make(preset="fast"), true_kernel=True)
+    assert row.psnr > row.bicubic + 3

@@ -32,3 +32,10 @@ def test_the_rim_is_left_out():
     spoilt, whole = (torch.linalg.solve(*normal_equations(SHARP, low_res, 6, 2, rim)).reshape(6, 6) for rim in (0, 6))
     assert (whole - k).abs().max() < 1e-6
     assert (spoilt - k).abs().max() > 1e-3
+
+
+def test_without_a_rim_the_border_is_circular():
+    k = some_kernel(6)
+    low_res = degrade(SHARP[None, None], k, 2, "circular")[0, 0]
+    found = torch.linalg.solve(*normal_equations(SHARP, low_res, 6, 2, rim=0)).reshape(6, 6)
+    assert (found - k).abs().max() < 1e-6

@@ -1,4 +1,6 @@
-"""The data step in the Fourier domain: the same operator as everybody's, and the exact minimum."""
+"""The Fourier domain: the same operator as the spatial one, and the exact minimum of the data step."""
+
+import math
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import scipy.ndimage as ndi
 import torch
 from skimage import data
 
+from kfsr.errors import UsageError
 from kfsr.operator.fourier import DataStep, border, circular_degrade, fold, padded, transfer_function
 from kfsr.operator.spatial import degrade
 
@@ -34,24 +37,36 @@ def test_transfer_function_and_fold_are_scipys_correlation_with_wrapping(scale, 
     np.testing.assert_allclose(circular_degrade(x, kernel, scale).numpy(), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1, 2, 4])
-def test_a_kernel_for_each_picture(scale):
-    kernels = torch.stack([random_kernel(scale + 4, seed) for seed in (1, 2)])
-    x = normal(2, 3, 6 * scale, 7 * scale)
-    y = circular_degrade(x, kernels[:, None], scale)
-    both = DataStep(y, kernels[:, None], scale)(torch.zeros_like(x), 0.02)
-    for n in range(2):
-        one = slice(n, n + 1)
-        torch.testing.assert_close(y[one], circular_degrade(x[one], kernels[n], scale))
-        torch.testing.assert_close(both[one], DataStep(y[one], kernels[n], scale)(torch.zeros_like(x[one]), 0.02))
-
-
+@pytest.mark.parametrize("each", [(), (1, 1), (2, 1), (1, 3), (2, 3)], ids=str)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_away_from_the_border_it_is_degrade(scale):
-    kernel = random_kernel(scale + 4, seed=scale)
-    x = normal(1, 1, 12 * scale, 14 * scale)
-    inside = (..., slice(3, -3), slice(3, -3))
-    torch.testing.assert_close(circular_degrade(x, kernel, scale)[inside], degrade(x, kernel, scale)[inside])
+def test_both_forms_are_one_operator(scale, each):
+    """Also where the kernel is larger than the picture."""
+    for side in (scale, scale + 6, 9 * scale):
+        kernel = torch.stack([random_kernel(side, seed) for seed in range(math.prod(each))]).reshape(*each, side, side)
+        for low in ((8, 8), (7, 5)):
+            x = normal(2, 3, low[0] * scale, low[1] * scale)
+            expected = degrade(x, kernel, scale, "circular")
+            torch.testing.assert_close(circular_degrade(x, kernel, scale), expected)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_a_kernel_for_each_picture_and_channel(scale):
+    kernels = torch.stack([random_kernel(scale + 4, seed) for seed in range(6)]).unflatten(0, (2, 3))
+    y = normal(2, 3, 6, 7)
+    z = normal(2, 3, 6 * scale, 7 * scale, seed=1)
+    a = torch.tensor([0.2, 0.02, 0.002], dtype=torch.float64).reshape(1, 3, 1, 1)
+    every = DataStep(y, kernels, scale)(z, a)
+    for b, c in np.ndindex(2, 3):
+        plane = (slice(b, b + 1), slice(c, c + 1))
+        one = DataStep(y[plane], kernels[b, c], scale)(z[plane], float(a[0, c]))
+        torch.testing.assert_close(every[plane], one)
+
+
+def test_wrong_calls_are_refused():
+    with pytest.raises(UsageError, match="parity"):
+        transfer_function(random_kernel(7), 2, (16, 16))
+    with pytest.raises(UsageError, match="multiples of 3"):
+        circular_degrade(normal(1, 1, 15, 16), random_kernel(7), 3)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
@@ -108,3 +123,19 @@ def test_an_extended_picture_goes_on_smoothly_where_it_wraps():
         around = torch.cat([wide, wide[..., :1]], -1).diff(dim=-1).abs().max()
         down = torch.cat([wide, wide[..., :1, :]], -2).diff(dim=-2).abs().max()
         assert max(around, down) < 0.1
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_folding_is_the_spectrum_of_every_scale_th_sample(scale):
+    """For a periodic signal with one component in each class of aliases, so that none interferes."""
+    random = np.random.default_rng(scale)
+    size = 6
+    spectrum = np.zeros((scale * size, scale * size), complex)
+    for i in range(size):
+        for j in range(size):
+            row, col = random.integers(scale, size=2)
+            spectrum[i + row * size, j + col * size] = random.normal() + 1j * random.normal()
+    signal = np.fft.ifft2(spectrum)
+    sampled = signal[::scale, ::scale]
+    full, low = (np.abs(np.fft.fft2(x)) ** 2 / x.size for x in (signal, sampled))
+    assert np.allclose(fold(full, scale), low, rtol=1e-9, atol=1e-15)

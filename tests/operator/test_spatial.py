@@ -1,5 +1,6 @@
 """The forward operator: adjoint, geometry, border, and agreement with published data and other programs."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,19 @@ from skimage import data
 
 from kfsr.errors import UsageError
 from kfsr.kernel import bicubic_kernel, from_div2krk, gaussian_kernel, shift_div2krk
-from kfsr.operator.spatial import adjoint, as_stored, bicubic_upscale, degrade, reflect_index, reflect_pad
+from kfsr.operator.spatial import (
+    Border,
+    adjoint,
+    as_stored,
+    bicubic_upscale,
+    degrade,
+    reflect_index,
+    reflect_pad,
+    windows,
+)
 
+BORDERS = ("reflect", "circular", "valid")
+EACH = [(), (1, 1), (2, 1), (1, 3), (2, 3)]
 DIV2KRK = Path(__file__).parents[2] / "shared" / "bench" / "div2krk"
 
 
@@ -33,19 +45,69 @@ def photo(crop: int = 96) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
 
-@pytest.mark.parametrize("size", [(24, 24), (25, 31), (17, 40), (7, 6), (5, 4), (4, 29)])
+def some_kernels(side: int, each: tuple[int, ...], seed: int) -> torch.Tensor:
+    """Random kernels of sum 1: (K, K), or (*each, K, K)."""
+    k = torch.rand(*each, side, side, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return k / k.sum((-2, -1), keepdim=True)
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def suitable(size: tuple[int, int], side: int, scale: int, border: Border) -> tuple[int, int]:
+    """The size, where the border allows it; otherwise one near to it."""
+    h, w = (n // scale * scale if border == "circular" else max(n, side) if border == "valid" else n for n in size)
+    return h, w
+
+
+@pytest.mark.parametrize("each", EACH, ids=str)
+@pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("extra", [-2, 0, 2, 12])
-def test_adjoint_is_the_exact_transpose(scale: int, extra: int, size: tuple[int, int]) -> None:
-    kernel = random_kernel(max(scale + extra, 2 - scale % 2), seed=scale * 100 + extra)
-    random = torch.Generator().manual_seed(5)
-    x = torch.randn(2, 3, *size, generator=random, dtype=torch.float64)
-    low = degrade(x, kernel, scale)
-    assert low.shape == (2, 3, size[0] // scale, size[1] // scale)
-    y = torch.randn(low.shape, generator=random, dtype=torch.float64)
-    back = adjoint(y, kernel, scale, size)
-    assert back.shape == x.shape
-    torch.testing.assert_close((low * y).sum(), (x * back).sum(), rtol=1e-11, atol=1e-11)
+def test_adjoint_is_the_exact_transpose(scale: int, border: Border, each: tuple[int, ...]) -> None:
+    for extra, size in itertools.product((-2, 0, 2, 12), [(24, 24), (25, 31), (7, 6), (5, 4), (4, 29)]):
+        kernel = some_kernels(max(scale + extra, 2 - scale % 2), each, seed=scale * 100 + extra)
+        side = kernel.shape[-1]
+        size = suitable(size, side, scale, border)
+        x = normal(2, 1 if extra == 0 and 3 not in each else 3, *size)
+        low = degrade(x, kernel, scale, border)
+        seen = tuple((n - side if border == "valid" else n - scale) // scale + 1 for n in size)
+        assert low.shape == (*x.shape[:2], *seen)
+        y = normal(*low.shape)
+        back = adjoint(y, kernel, scale, size, border)
+        assert back.shape == x.shape
+        torch.testing.assert_close((low * y).sum(), (x * back).sum(), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("each", EACH, ids=str)
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_agrees_with_scipys_correlation(scale: int, border: Border, each: tuple[int, ...]) -> None:
+    for side, size in itertools.product((scale, scale + 8), [(24, 36), (29, 22)]):
+        size = suitable(size, side, scale, border)
+        kernel = some_kernels(side, each, seed=side)
+        x = normal(2, 3, *size)
+        low = degrade(x, kernel, scale, border).numpy()
+        # The kernel's first entry meets x[s*i - margin]; SciPy's origin is at side // 2.
+        margin = 0 if border == "valid" else (side - scale) // 2
+        mode = {"reflect": "mirror", "circular": "wrap", "valid": "constant"}[border]
+        for b, c in np.ndindex(2, 3):
+            weights = kernel.expand(2, 3, side, side)[b, c].numpy()
+            # SciPy takes origins within its kernel only; zeros make room for this one.
+            wide = np.pad(weights, ((0, side), (0, side)))
+            blurred = ndi.correlate(x[b, c].numpy(), wide, mode=mode, origin=margin - side)
+            expected = blurred[::scale, ::scale][: low.shape[2], : low.shape[3]]
+            np.testing.assert_allclose(low[b, c], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_windows_are_what_the_kernel_meets(scale: int, border: Border) -> None:
+    kernel = some_kernels(scale + 4, (), seed=scale)
+    x = normal(2, 3, *suitable((13, 17), scale + 4, scale, border))
+    met = windows(x, scale + 4, scale, border)
+    again = torch.einsum("k,bckhw->bchw", kernel.flatten(), met)
+    torch.testing.assert_close(again, degrade(x, kernel, scale, border))
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
@@ -136,15 +198,18 @@ def test_float_types_are_kept() -> None:
     torch.testing.assert_close(single.double(), exact, rtol=0, atol=1e-6)
 
 
-def test_differentiable_in_image_and_kernel() -> None:
-    random = torch.Generator().manual_seed(0)
-    x = torch.rand(1, 2, 7, 6, generator=random, dtype=torch.float64, requires_grad=True)
-    kernel = random_kernel(6, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda a, b: degrade(a, b, 2), (x, kernel))
-    y = torch.rand(1, 2, 3, 3, generator=random, dtype=torch.float64)
-    (degrade(x, kernel, 2) * y).sum().backward()
+@pytest.mark.parametrize("each", EACH, ids=str)
+@pytest.mark.parametrize("border", BORDERS)
+def test_differentiable_in_image_and_kernel(border: Border, each: tuple[int, ...]) -> None:
+    x = normal(2, 3, 8, 6).requires_grad_()
+    kernel = some_kernels(4, each, seed=1).requires_grad_()
+    low = degrade(x, kernel, 2, border)
+    y = normal(*low.shape).requires_grad_()
+    (low * y.detach()).sum().backward()
     # The gradient in the image is the adjoint: two roads to the same thing.
-    torch.testing.assert_close(x.grad, adjoint(y, kernel.detach(), 2, (7, 6)))
+    torch.testing.assert_close(x.grad, adjoint(y, kernel, 2, (8, 6), border).detach())
+    assert torch.autograd.gradcheck(lambda *a: degrade(*a, 2, border), (x, kernel), fast_mode=True)
+    assert torch.autograd.gradcheck(lambda *a: adjoint(*a, 2, (8, 6), border), (y, kernel), fast_mode=True)
 
 
 def test_wrong_calls_are_refused() -> None:
@@ -153,10 +218,17 @@ def test_wrong_calls_are_refused() -> None:
         degrade(x, random_kernel(7, 0), 2)
     with pytest.raises(UsageError, match="parity"):
         adjoint(x, random_kernel(8, 0), 3, (48, 48))
-    with pytest.raises(UsageError, match="parity"):
-        degrade(x, torch.ones(4, 6, dtype=torch.float64), 2)
+    for shape in [(4, 6), (6,), (3, 6, 6), (2, 1, 6, 6), (1, 2, 6, 6), (1, 1, 4, 6)]:
+        with pytest.raises(UsageError, match="wrong form"):
+            degrade(x, torch.ones(shape, dtype=torch.float64), 2)
     with pytest.raises(UsageError, match="too small"):
         degrade(x[..., :3, :], random_kernel(8, 0), 4)
+    with pytest.raises(UsageError, match="too small"):
+        degrade(x[..., :7, :], random_kernel(8, 0), 4, "valid")
+    with pytest.raises(UsageError, match="multiples of 3"):
+        degrade(x, random_kernel(7, 0), 3, "circular")
+    with pytest.raises(UsageError, match="'wrap' is unknown"):
+        degrade(x, random_kernel(8, 0), 4, "wrap")
     with pytest.raises(UsageError, match="low-resolution size"):
         adjoint(x, random_kernel(8, 0), 2, (36, 32))
 
@@ -193,18 +265,6 @@ def test_reproduces_the_published_low_res_files(scale: int, number: int) -> None
     published = published[: side // scale - rim, : side // scale - rim]
     ours = ours[: side // scale - rim, : side // scale - rim]
     assert (np.abs(ours - published) <= 1).mean() > 0.998
-
-
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_agrees_with_scipy_correlate(scale: int) -> None:
-    kernel = random_kernel(scale + 8, seed=scale)
-    x = photo(61)[0, 1].numpy()
-    low = degrade(torch.from_numpy(x)[None, None], kernel, scale)[0, 0].numpy()
-    # scipy's mode "mirror" is the reflection without the edge repeated; its origin is size // 2.
-    size = scale + 8
-    blurred = ndi.correlate(x, kernel.numpy(), mode="mirror", origin=4 - size // 2)
-    expected = blurred[::scale, ::scale][: 61 // scale, : 61 // scale]
-    np.testing.assert_allclose(low, expected, atol=1e-12)
 
 
 def test_as_stored_is_rounded_noisy_and_repeatable():

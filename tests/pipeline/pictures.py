@@ -40,4 +40,4 @@ def low_resolution(kernel):
 
 
 def up(image, scale=2, **arguments):
-    return kfsr.upscale(image, scale, **{"preset": "tiny", "kernel_method": "spectral", **arguments})
+    return kfsr.upscale(image, scale=scale, **{"preset": "tiny", "kernel_method": "spectral", **arguments})

@@ -8,9 +8,9 @@ import torch
 from skimage import data
 
 from kfsr.analysis.windows import busiest_window
-from kfsr.kernel import gaussian_kernel
+from kfsr.kernel import Provenance, gaussian_kernel
 from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.gate import BICUBIC, CAUTIOUS, TRUSTED, Trial, choose, overshoot, rehearse
+from kfsr.pipeline.gate import BICUBIC, CAUTIOUS, TRUSTED, Trial, decide, overshoot, rehearse
 from kfsr.settings import GateSettings
 
 
@@ -86,7 +86,8 @@ def test_a_solver_that_fails_the_rehearsal_is_objected_to():
 def chosen(solve, estimated=True):
     kernel = gaussian_kernel(np.eye(2) * 1.5, 2)
     generator = torch.Generator().manual_seed(0)
-    return choose(textured(), kernel, 0.01, 0.3, 0.0, solve, GateSettings(), generator, estimated=estimated), kernel
+    kernel = kernel.stamped(Provenance("estimated", "spectral")) if estimated else kernel
+    return decide(textured(), kernel, 0.01, 0.3, 0.0, solve, GateSettings(), generator), kernel
 
 
 def test_a_large_picture_may_ring_more():

@@ -17,7 +17,7 @@ from kfsr.settings import AutoSettings, EdgesSettings
 
 def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
     for method in ("spectral", "ikl"):
-        kernel = kfsr.estimate_kernel(photo(), 2, method=method, preset="tiny", seed=5)
+        kernel = kfsr.estimate_kernel(photo(), scale=2, kernel_method=method, preset="tiny", seed=5)
         used = up(photo(), kernel_method=method, seed=5).kernel
         assert kernel.method == method
         assert np.array_equal(kernel.array, used.array)
@@ -26,10 +26,10 @@ def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
 def test_auto_takes_the_presets_gaussian_where_the_picture_looks_like_it():
     kernel = gaussian_kernel(np.array([[4.0, 1.0], [1.0, 2.0]]), 2)
     low = low_resolution(kernel)
-    fast = kfsr.upscale(low, 2, preset="fast", window=(0, 0, 20, 20))
+    fast = kfsr.upscale(low, scale=2, preset="fast", window=(0, 0, 20, 20))
     assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
     assert fast.report.choice.startswith("spectral: the picture looks like a Gaussian's")
-    assert kfsr.estimate_kernel(low, 2, preset="tiny").method == "ikl"
+    assert kfsr.estimate_kernel(low, scale=2, preset="tiny").method == "ikl"
 
 
 def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monkeypatch):
@@ -39,15 +39,15 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
     low = low_resolution(truth)
     quick = replace(settings.PRESETS["fast"], edges=EdgesSettings(directions=2, tries=1))
     monkeypatch.setitem(settings.PRESETS, "quick", quick)
-    result = kfsr.upscale(low, 2, preset="quick", window=(0, 0, 20, 20))
+    result = kfsr.upscale(low, scale=2, preset="quick", window=(0, 0, 20, 20))
     assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
     assert result.report.choice.startswith("edges: ")
     # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
     wary = replace(quick, auto=AutoSettings(smallest_blur=100.0))
     monkeypatch.setitem(settings.PRESETS, "wary", wary)
     monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
-    assert kfsr.estimate_kernel(low, 2, preset="wary", refine=False).method == "spectral"
-    assert kfsr.estimate_kernel(low, 2, preset="sure", refine=False).method == "edges"
+    assert kfsr.estimate_kernel(low, scale=2, preset="wary", refine=False).method == "spectral"
+    assert kfsr.estimate_kernel(low, scale=2, preset="sure", refine=False).method == "edges"
 
 
 def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
@@ -63,7 +63,9 @@ def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
 
 def test_kernelfusion_does_no_worse_than_the_edges_alone():
     low = photo(64, 80)  # with so little training it finds nothing itself
-    fused, alone = (kfsr.estimate_kernel(low, 2, preset="tiny", method=name) for name in ("kernelfusion", "edges"))
+    fused, alone = (
+        kfsr.estimate_kernel(low, scale=2, preset="tiny", kernel_method=name) for name in ("kernelfusion", "edges")
+    )
     assert (fused.method, alone.method) == ("kernelfusion", "edges")
     plane = luma(low / 255)
     assert edges.objective(plane, fused, TINY.edges) <= edges.objective(plane, alone, TINY.edges)
@@ -91,7 +93,8 @@ def test_a_kernel_alone_cannot_be_made_up():
 def test_estimates_are_refined_unless_that_is_refused():
     photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
     plain, refined, asked = (
-        kfsr.estimate_kernel(photograph, 2, method="spectral", refine=choice) for choice in (False, None, True)
+        kfsr.estimate_kernel(photograph, scale=2, kernel_method="spectral", refine=choice)
+        for choice in (False, None, True)
     )
     assert np.array_equal(refined.array, asked.array)
     assert not np.array_equal(refined.array, plain.array)
@@ -113,13 +116,15 @@ def test_a_given_kernel_is_refined_only_when_that_is_asked_for():
 def test_a_kernel_that_several_pictures_share(method):
     photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))
     parts = [photograph[:120, :130], photograph[100:, 90:, 1], photograph[60:200, :140]]
-    shared = kfsr.estimate_kernel(parts, 2, method=method, preset="tiny")
+    shared = kfsr.estimate_kernel(parts, scale=2, kernel_method=method, preset="tiny")
     assert shared.method == method
-    single = kfsr.estimate_kernel(parts[0], 2, method=method, preset="tiny")
+    single = kfsr.estimate_kernel(parts[0], scale=2, kernel_method=method, preset="tiny")
     assert not np.array_equal(single.array, shared.array)
-    assert np.array_equal(single.array, kfsr.estimate_kernel(parts[:1], 2, method=method, preset="tiny").array)
+    assert np.array_equal(
+        single.array, kfsr.estimate_kernel(parts[:1], scale=2, kernel_method=method, preset="tiny").array
+    )
 
 
 def test_no_picture_at_all():
     with pytest.raises(UsageError, match="no picture"):
-        kfsr.estimate_kernel([], 2)
+        kfsr.estimate_kernel([], scale=2)

@@ -11,7 +11,7 @@ from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers import unfolding, unrolled
 from kfsr.solvers.tiles import HALO, SMALLEST, Tile, on_device_or_cpu, solve_in_tiles
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 
 def picture(rows, cols, channels=1):
@@ -159,7 +159,7 @@ def test_nothing_comes_after_the_cpu():
 def test_the_unrolled_solver_in_tiles_makes_the_same_picture(scene, size, tile):
     """Within a grey level, but for a few pixels along the picture's own border, of which these pictures are full."""
     y, kernel = scene.low_res[..., : size[0], : size[1]], kernel_of(SLANTED)
-    net = solver_network(None, "cpu")
+    net = network(None, ("unrolled", "usrnet"))
     whole, tiled = (unrolled.solve(y, kernel, 2, net, 0.003, 0.1, tile=t) for t in (None, tile))
     difference = (levels(whole) - levels(tiled)).abs()
     assert (difference > 1).float().mean() < 3e-3

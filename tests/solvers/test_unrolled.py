@@ -8,7 +8,7 @@ from kfsr.errors import InputError
 from kfsr.operator.spatial import degrade
 from kfsr.solvers import unrolled
 from kfsr.solvers.unrolled import UnrolledNet, from_state
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 
 def fresh(seed=0, **sizes):
@@ -21,7 +21,7 @@ def fresh(seed=0, **sizes):
 
 
 def bundled():
-    return solver_network(None, "cpu")
+    return network(None, ("unrolled", "usrnet"))
 
 
 def noise(*shape, seed=1):

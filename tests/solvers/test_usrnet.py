@@ -13,7 +13,7 @@ from kfsr.image import read_image
 from kfsr.kernel import load_kernel
 from kfsr.solvers import unrolled
 from kfsr.solvers.usrnet import USRNet, from_state
-from kfsr.weights import solver_network
+from kfsr.weights import network
 
 BENCH = Path(__file__).parents[3] / "shared" / "bench"
 TINY = BENCH / "peers" / "usrnet_tiny.pth"
@@ -45,6 +45,6 @@ def test_usrnet_tiny_reaches_its_known_score():
     target = truth[2 * top : 2 * (top + side), 2 * left : 2 * (left + side)]
     kernel = torch.from_numpy(load_kernel(BENCH / "div2krk/gt_k_x2/kernel_46.mat", 2).array.copy()).float()
     y = torch.from_numpy(np.ascontiguousarray(window)).float()[None] * 2 - 1
-    x = unrolled.solve(y, kernel, 2, solver_network(TINY, "cpu"), 0.0, 0.0)
+    x = unrolled.solve(y, kernel, 2, network(TINY, ("unrolled", "usrnet")), 0.0, 0.0)
     pixels = ((x[0].permute(1, 2, 0).numpy() + 1) / 2).clip(0, 1)
     assert psnr_y(pixels, target, 16) > 26.4

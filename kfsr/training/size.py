@@ -1,4 +1,4 @@
-"""Trains the judge of the Gaussian kernel: python models/size/train.py PHOTOGRAPHS -o models/size
+"""Trains the judge of the Gaussian kernel: python -m kfsr.training.size PHOTOGRAPHS -o FOLDER
 
 PHOTOGRAPHS: folders of clean pictures, of which low-resolution ones are made with random kernels. Each is given to the
 spectral estimator, and the net learns from picture and fit by how much the fit was wrong, how far that can be known,
@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 import math
 import pickle
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 
@@ -23,21 +21,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unrolled"))
-from train import CANVAS, SUFFIXES, compressed
 
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
 from kfsr.estimators.calibration import SIDE, SizeNet, error_of, features
 from kfsr.image import luma
 from kfsr.kernel import Kernel, Provenance
-from kfsr.kernel.gaussian import cubic, fit_gaussian
+from kfsr.kernel.gaussian import fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.numerics import working_dtype
-from kfsr.operator.spatial import degrade
+from kfsr.training.degradations import CANVAS, degraded_by, draw
+from kfsr.training.dirt import Grain, Saved, rounded
+from kfsr.training.photographs import FACTORS, pictures_in, shrunk_picture, tell
+from kfsr.training.resizing import program_kernel
+from kfsr.training.solver import save_weights
 
 SCALES = {2: 0.4, 3: 0.2, 4: 0.4}
 KINDS = {"gaussian": 0.4, "shake": 0.26, "flat": 0.1, "program": 0.24}
@@ -61,34 +59,12 @@ class Sample:
     like: float
 
 
-def program_kernel(scale: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """What programs shrink pictures with: bicubic, area, bilinear or Lanczos, all antialiased."""
-    i = (np.arange(size) - (size - 1) / 2) / scale
-    profile = {
-        "bicubic": cubic(i),
-        "area": (np.abs(i) < 0.5).astype(float),
-        "bilinear": np.maximum(0, 1 - np.abs(i)),
-        "lanczos": np.sinc(i) * np.sinc(i / 3) * (np.abs(i) < 3),
-    }[str(rng.choice(["bicubic", "area", "bilinear", "lanczos"], p=[0.5, 0.25, 0.1, 0.15]))]
-    k = np.outer(profile, profile)
-    return k / k.sum()
-
-
 def sharp_picture(paths: list[Path], n: int, rng: np.random.Generator) -> Image.Image:
     """A photograph at one of three sizes; some a little softer, as pictures are that fill a camera's sensor."""
-    picture = shrunk_picture(paths[n], float(rng.choice([1.0, 0.7, 0.5])))
+    picture = shrunk_picture(paths[n], float(rng.choice(FACTORS)))
     if rng.random() < 0.2:
         picture = softened(picture, rng.uniform(0.2, 0.6))
     return picture
-
-
-@lru_cache(maxsize=1000)
-def shrunk_picture(path: Path, factor: float) -> Image.Image:
-    """The photograph, `factor` as large."""
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
-    sides = (round(picture.width * factor), round(picture.height * factor))
-    return picture if factor == 1 else picture.resize(sides, Image.Resampling.LANCZOS)
 
 
 def softened(picture: Image.Image, deviation: float) -> Image.Image:
@@ -101,51 +77,65 @@ def softened(picture: Image.Image, deviation: float) -> Image.Image:
     return Image.fromarray(y[:, 0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
 
 
-def sample(paths: list[Path], rng: np.random.Generator) -> Sample | None:
+def degraded(
+    truth: np.ndarray, scale: int, dirty: float, rng: np.random.Generator
+) -> tuple[np.ndarray, str, Kernel, Kernel]:
+    """(low_res, kind, its kernel, the same with sharpening in it) of a `truth` (H, W, 3) in [0, 1].
+
+    dirty: share of pictures from a phone, a web site or a scanner; the others are blurred, grainy, or saved once.
+    """
+    if rng.random() < dirty:
+        degradation = draw(str(rng.choice(("phone", "web", "scan"))), scale, rng)
+        return degradation.apply(truth, rng), "dirty", degradation.kernel, degradation.whole_kernel()
+    kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
+    if kind == "program":
+        name = str(rng.choice(["bicubic", "area", "bilinear", "lanczos"], p=[0.5, 0.25, 0.1, 0.15]))
+        kernel = Kernel(program_kernel(name, scale, size), scale, Provenance("given", kind))
+    else:
+        kernel = random_blur(scale, size, rng, kind).sample(scale, size)
+    low = degraded_by(truth, kernel)
+    if rng.random() < 0.4:
+        low = Grain(0.0, rng.uniform(1, 8) / 255).on(low, rng)
+    if rng.random() < 0.25:
+        low = Saved(int(rng.integers(60, 96))).of(low)
+    return rounded(low) / 255, kind, kernel, kernel
+
+
+def sample(paths: list[Path], rng: np.random.Generator, dirty: float) -> Sample | None:
     """A random low-resolution picture, None when it is too small or flat."""
     scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
     n = int(rng.integers(len(paths)))
     picture = np.asarray(sharp_picture(paths, n, rng))
-    sides = [
+    rows, cols = (
         min(side, SIDE * scale, max(24 * scale, round(side * rng.uniform(0.4, 1.6)))) // scale * scale
         for side in picture.shape[:2]
-    ]
-    top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip(picture.shape, sides, strict=False))
-    clean = torch.from_numpy(picture[top : top + sides[0], left : left + sides[1]].copy()).permute(2, 0, 1)
-    kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
-    if kind == "program":
-        kernel = Kernel(program_kernel(scale, size, rng), scale, Provenance("given", kind))
-    else:
-        kernel = random_blur(scale, size, rng, kind).sample(scale, size)
-    k = torch.from_numpy(kernel.array.copy()).float()
-    low = degrade(clean[None].float() / 127.5 - 1, k, scale)[0]
-    if rng.random() < 0.4:
-        low = low + rng.uniform(1, 8) / 127.5 * torch.from_numpy(rng.standard_normal(low.shape)).float()
-    if rng.random() < 0.25:
-        low = compressed(low, int(rng.integers(60, 96)))
-    stored = ((low + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy() / 255
-    luminance = luma(stored)
+    )
+    top, left = int(rng.integers(0, picture.shape[0] - rows + 1)), int(rng.integers(0, picture.shape[1] - cols + 1))
+    truth = picture[top : top + rows, left : left + cols].astype(np.float32) / 255
+    low_res, kind, kernel, whole = degraded(truth, scale, dirty, rng)
+    luminance = luma(low_res)
     try:
         fit = spectral.estimate(luminance, scale)
     except InputError:
         return None
-    gaussian, like = fit_gaussian(kernel.array, scale)
-    whole = np.round(luminance * 65535).astype(np.uint16)
-    return Sample(n, scale, kind, whole, features(fit), error_of(fit.kernel, gaussian), like)
+    gaussian, _ = fit_gaussian(kernel.array, scale)
+    _, like = fit_gaussian(whole.array, scale)
+    stored = np.round(luminance * 65535).astype(np.uint16)
+    return Sample(n, scale, kind, stored, features(fit), error_of(fit.kernel, gaussian), like)
 
 
-def some_samples(paths: list[Path], seed: tuple[int, int], count: int) -> list[Sample]:
+def some_samples(paths: list[Path], seed: tuple[int, int], count: int, dirty: float) -> list[Sample]:
     """`count` samples of one random stream."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     out: list[Sample] = []
     while len(out) < count:
-        if (one := sample(paths, rng)) is not None:
+        if (one := sample(paths, rng, dirty)) is not None:
             out.append(one)
     return out
 
 
-def all_samples(file: Path, paths: list[Path], seed: int, count: int, workers: int) -> list[Sample]:
+def all_samples(file: Path, paths: list[Path], seed: int, count: int, dirty: float, workers: int) -> list[Sample]:
     """The samples in the `file`, and what lacks to `count` of them, which goes into it chunk by chunk."""
     chunks = []
     with file.open("ab+") as kept, ProcessPoolExecutor(workers) as pool:
@@ -153,7 +143,7 @@ def all_samples(file: Path, paths: list[Path], seed: int, count: int, workers: i
         while kept.peek(1):
             chunks.append(pickle.load(kept))
         left = [(seed, n) for n in range(len(chunks), math.ceil(count / CHUNK))]
-        for chunk in pool.map(some_samples, repeat(paths), left, repeat(CHUNK)):
+        for chunk in pool.map(some_samples, repeat(paths), left, repeat(min(CHUNK, count)), repeat(dirty)):
             pickle.dump(chunk, kept)
             kept.flush()
             chunks.append(chunk)
@@ -223,41 +213,44 @@ def report(net: SizeNet, samples: list[Sample]) -> None:
     odd = np.array([one.like < LIKE for one in samples])
     error, spread = np.abs(true - out[:, :3]), np.exp(out[:, 3])
     rank = (out[odd, 5][:, None] > out[~odd, 5]).mean()
-    print(
+    tell(
         f"{len(samples)} pictures; mean |log size error|: spectral {np.abs(true[:, 0]).mean():.3f}, "
         f"judged {error[:, 0].mean():.3f}; of shape: {np.abs(true[:, 1:]).mean():.3f}, {error[:, 1:].mean():.3f}; "
         f"no Gaussian told from Gaussian: {rank:.3f}"
     )
     kinds = np.array([one.kind for one in samples])
-    for kind in KINDS:
+    for kind in np.unique(kinds):
         some = kinds == kind
-        print(f"{kind}: spectral {np.abs(true[some, 0]).mean():.3f}, judged {error[some, 0].mean():.3f}")
+        tell(f"{kind}: spectral {np.abs(true[some, 0]).mean():.3f}, judged {error[some, 0].mean():.3f}")
     for low, high in ((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 9.0)):
         some = (spread >= low) & (spread < high)
         if some.any():
-            print(f"spread {low} to {high}: {int(some.sum())} pictures, mean error {error[some, 0].mean():.3f}")
+            tell(f"spread {low} to {high}: {int(some.sum())} pictures, mean error {error[some, 0].mean():.3f}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--samples", type=Path, default=Path("size-samples.pkl"), help="where they are kept")
     parser.add_argument("--count", type=int, default=24000)
+    parser.add_argument("--dirty", type=float, default=0.0, help="share of pictures from phones, web sites, scanners")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--hold-out", type=int, default=0, metavar="N", help="do not learn from every Nth photograph")
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    paths = sorted(p for folder in args.photographs for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    samples = all_samples(args.samples, paths, args.seed, args.count, args.workers)
+    args = parser.parse_args(arguments)
+    paths = pictures_in(args.photographs)
+    samples = all_samples(args.samples, paths, args.seed, args.count, args.dirty, args.workers)
     held = [one for one in samples if args.hold_out and one.photograph % args.hold_out == 0]
     learned = [one for one in samples if not args.hold_out or one.photograph % args.hold_out]
-    torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    net = SizeNet()
+    with torch.random.fork_rng():
+        torch.manual_seed(args.seed)
+        net = SizeNet()
     known = torch.tensor([one.features for one in learned])
     net.mean.copy_(known.mean(0))
     net.deviation.copy_(known.std(0))
@@ -278,9 +271,8 @@ def main() -> None:
             optimiser.step()
             schedule.step()
             losses.append(float(loss.detach()))
-        print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s", flush=True)
-        state = {name: value.to(torch.float16).contiguous() for name, value in net.state_dict().items()}
-        save_file(state, args.output / "size.safetensors")
+        tell(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s")
+        save_weights(net, args.output / "size.safetensors")
     report(net.eval(), held or learned[:1000])
 
 
