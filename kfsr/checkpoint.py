@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,19 +24,6 @@ from kfsr.progress import Progress, silent
 
 EVERY = 120.0
 """Seconds between two writes; a picture that takes less leaves no file."""
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """What torch's modules, optimisers and schedules have in common."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that changes."""
-        ...
-
-    def load_state_dict(self, state_dict: Any) -> Any:
-        """Put it back."""
-        ...
 
 
 @dataclass(kw_only=True)
@@ -153,7 +140,7 @@ PLAIN = Driver()
 
 def _packed(value: Any) -> Any:
     """A state as what torch reads back without running anything."""
-    if isinstance(value, Stateful):
+    if hasattr(value, "state_dict"):
         return value.state_dict()
     if isinstance(value, torch.Generator):
         return value.get_state()
@@ -164,7 +151,7 @@ def _packed(value: Any) -> Any:
 
 def _restored(value: Any, packed: Any) -> Any:
     """What `_packed` took from `value`, put back into it; numbers are returned."""
-    if isinstance(value, Stateful):
+    if hasattr(value, "load_state_dict"):
         value.load_state_dict(packed)
     elif isinstance(value, torch.Generator):
         value.set_state(packed)

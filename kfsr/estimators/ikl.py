@@ -32,13 +32,7 @@ from kfsr.operator.spatial import degrade
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
-from kfsr.priors.patch.training import (
-    denoising_loss,
-    draw_sigma,
-    loss_weight,
-    train_patch_model,
-    training_seconds,
-)
+from kfsr.priors.patch.training import denoising_loss, draw_sigma, loss_weight, train_patch_model, training_seconds
 from kfsr.recipe import Recipe
 from kfsr.settings import IklSettings
 
@@ -96,7 +90,8 @@ def match(
     start: what it is refined from; its scale is what is between the two. model: the patch model of `observed`, where
     crops are drawn without turning them. share: how much of the learned change is taken, less than all where the start
     has other errors than this method. own_blur: factor on the kernel's covariance that gives what `clean` still lacks:
-    1 for pictures that are sharp; see `estimate` for those that are not.
+    1 for sharp pictures. One picture, or several that share a kernel, are both `clean` and `observed`: they are matched
+    with themselves downscaled, have the kernel's blur already, and lack `own_blur_factor` of it.
 
     Raises NothingToLearn when a picture is too small for one crop, NumericalError when the result is not finite.
     """
@@ -118,31 +113,13 @@ def match(
             optimiser=torch.optim.Adam(kernel.parameters(), cfg.kernel_rate / scale**2, betas=(0.9, 0.99)),
             auxiliary=Learner.of(model, cfg.auxiliary_rate),
             real=Learner.of(model, cfg.auxiliary_rate),
-            iterates=torch.zeros(cfg.iterations // 2, start.size, start.size, device=clean.device),
+            iterates=torch.zeros(max(1, cfg.iterations // 2), start.size, start.size, device=clean.device),
         )
 
     steps = partial(matching, clean, observed, scale, side, cfg)
     state = driver.run("ikl", cfg.warm_up + cfg.iterations, begin, steps, clean.device, generator)
     refined = state.iterates.mean(0).cpu().double().numpy()
     return _finished(refined, first, start, own_blur, share, cfg.gaussian_enough)
-
-
-def estimate(
-    crops: CropSampler,
-    start: Kernel,
-    model: PatchModel,
-    settings: IklSettings,
-    generator: torch.Generator,
-    driver: Driver = PLAIN,
-    *,
-    share: float = 1.0,
-) -> Kernel:
-    """The kernel of one picture (or of several that share it), matched with itself downscaled; arguments as in `match`.
-
-    The picture has the kernel's blur already, so what matches is k_hat, k without that (`own_blur_factor`).
-    """
-    own = own_blur_factor(start.scale)
-    return match(crops, crops, start, model, settings, generator, driver, share=share, own_blur=own)
 
 
 @dataclass
@@ -276,7 +253,9 @@ def _of_problem(problem: Problem) -> Kernel:
         model = train_patch_model(crops, cfg.patch, problem.generator(1), problem.driver)
     with problem.timed("ikl"):
         share = cfg.confidence if problem.recipe.kernel_init == "spectral" else 1.0
-        return estimate(crops, start, model, cfg, problem.generator(2), problem.driver, share=share)
+        own = own_blur_factor(problem.scale)
+        random = problem.generator(2)
+        return match(crops, crops, start, model, cfg, random, problem.driver, share=share, own_blur=own)
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:

@@ -81,7 +81,7 @@ def estimate(
         with weights_from(generator):
             unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
             siren = SirenKernel(size).to(device)
-        return Reverse.begin(windows, scale, unet, siren, cfg, generator)
+        return start(windows, scale, unet, siren, cfg, generator)
 
     steps = partial(reverse_diffusion, windows, scale, model, cfg)
     state = driver.run("kernelfusion", cfg.steps, begin, steps, device, generator)
@@ -101,28 +101,22 @@ class Reverse(State):
     x_t: Tensor
     kernel: Tensor
 
-    @classmethod
-    def begin(
-        cls,
-        low_res: Tensor,
-        scale: int,
-        unet: nn.Module,
-        siren: nn.Module,
-        cfg: KernelFusionSettings,
-        generator: torch.Generator,
-    ) -> Reverse:
-        """At the first time: the bicubic picture, and the same with noise."""
-        x_0 = bicubic_upscale(low_res, scale)
-        kept = alphas_bar(cfg.start_time, cfg.steps)[0]
-        x_t = math.sqrt(kept) * x_0 + math.sqrt(1 - kept) * _noise_like(x_0, generator)
-        rates = [(unet, cfg.picture_rate), (siren, cfg.kernel_rate)]
-        optimiser = torch.optim.Adam([{"params": net.parameters(), "lr": rate} for net, rate in rates])
-        kernel = siren().detach()
-        return cls(generator=generator, unet=unet, siren=siren, optimiser=optimiser, x_0=x_0, x_t=x_t, kernel=kernel)
-
     def results(self) -> Iterable[Tensor]:
         """Picture and kernel."""
         return self.x_0, self.kernel
+
+
+def start(
+    low_res: Tensor, scale: int, unet: nn.Module, siren: nn.Module, cfg: KernelFusionSettings, random: torch.Generator
+) -> Reverse:
+    """At the first time: the bicubic picture, and the same with noise."""
+    x_0 = bicubic_upscale(low_res, scale)
+    kept = alphas_bar(cfg.start_time, cfg.steps)[0]
+    x_t = math.sqrt(kept) * x_0 + math.sqrt(1 - kept) * _noise_like(x_0, random)
+    rates = (unet, cfg.picture_rate), (siren, cfg.kernel_rate)
+    adam = torch.optim.Adam([{"params": net.parameters(), "lr": rate} for net, rate in rates])
+    kernel = siren().detach()
+    return Reverse(generator=random, unet=unet, siren=siren, optimiser=adam, x_0=x_0, x_t=x_t, kernel=kernel)
 
 
 def reverse_diffusion(

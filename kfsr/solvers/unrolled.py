@@ -1,8 +1,8 @@
-"""The unrolled solver: exact data steps and a small trained network in turns, trained to forgive a wrong kernel.
+"""The unrolled solver: exact data steps alternate with a small network, trained to forgive an inexact kernel.
 
 The scheme is that of USRNet (Zhang et al. 2020): a few iterations of half-quadratic splitting, the prior step a
-network, all of it trained end to end. Here the network is told two things about the data, their noise and how
-uncertain the kernel is, and was trained with kernels that were wrong by that much.
+network, all of it trained end to end. Here the network takes two numbers about the data, their noise and how
+uncertain the kernel is, and was trained with kernels that were off by that much.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ class UnrolledNet(nn.Module):
         x_i = Prior(z_i, b_i, uncertainty)                                (prior step)
 
     a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
-    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for one as wrong as it ever
-    was in training (`kfsr.kernel.random`).
+    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for the least exact ones
+    in training (`kfsr.kernel.random`).
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:

@@ -99,13 +99,21 @@ def fit(
     two steps of 2: the second learns from what the first makes of `low_res` (in tiles of `tile`), whose sons still hold
     as many pixels as `low_res`. Raises NumericalError.
     """
+    cfg = settings
+
+    def step(k: Tensor, scale: int, fathers: CropSampler) -> Step:
+        begin, steps = partial(_begin, prior, cfg, generator), partial(fitting, k, scale, fathers, cfg, sigma)
+        state = driver.run("zssr", cfg.steps, begin, steps, fathers.device, generator)
+        balance = float(state.log_balance.detach().exp())
+        return Step(k, scale, PatchModel(state.network, cfg.level, cfg.level), balance)
+
     half = half_kernel(kernel.cpu().numpy()) if scale == 4 else None
     if half is None:
-        return Fitted((_fit_step(kernel, scale, prior, fathers, settings, sigma, generator, driver),))
+        return Fitted((step(kernel, scale, fathers),))
     k = kernel_tensor(half, kernel.device)
-    first = _fit_step(k, 2, prior, fathers, settings, sigma, generator, driver)
-    middle = CropSampler([Fitted((first,)).solve(low_res, tile).clamp(-1, 1)], turn=True)
-    return Fitted((first, _fit_step(k, 2, prior, middle, settings, sigma, generator, driver)))
+    first = step(k, 2, fathers)
+    middle = Fitted((first,)).solve(low_res, tile).clamp(-1, 1)
+    return Fitted((first, step(k, 2, CropSampler([middle], turn=True))))
 
 
 @dataclass(kw_only=True)
@@ -151,29 +159,13 @@ def fitting(
         yield
 
 
-def _fit_step(
-    kernel: Tensor,
-    scale: int,
-    prior: PatchModel,
-    fathers: CropSampler,
-    cfg: ZssrSettings,
-    sigma: float,
-    generator: torch.Generator,
-    driver: Driver,
-) -> Step:
-    def begin() -> Fitting:
-        network = copy.deepcopy(prior.network).train()
-        log_balance = torch.tensor(math.log(cfg.balance), device=fathers.device, requires_grad=True)
-        rates = [(list(network.parameters()), cfg.rate), ([log_balance], 2e-2)]
-        optimiser = torch.optim.Adam([{"params": params, "lr": rate} for params, rate in rates])
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, cfg.steps)
-        return Fitting(
-            generator=generator, network=network, log_balance=log_balance, optimiser=optimiser, schedule=schedule
-        )
-
-    steps = partial(fitting, kernel, scale, fathers, cfg, sigma)
-    state = driver.run("zssr", cfg.steps, begin, steps, fathers.device, generator)
-    return Step(kernel, scale, PatchModel(state.network, cfg.level, cfg.level), float(state.log_balance.detach().exp()))
+def _begin(prior: PatchModel, cfg: ZssrSettings, generator: torch.Generator) -> Fitting:
+    network = copy.deepcopy(prior.network).train()
+    balance = torch.tensor(math.log(cfg.balance), device=next(network.parameters()).device, requires_grad=True)
+    learned = [{"params": network.parameters(), "lr": cfg.rate}, {"params": [balance], "lr": 2e-2}]
+    adam = torch.optim.Adam(learned)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
+    return Fitting(generator=generator, network=network, log_balance=balance, optimiser=adam, schedule=schedule)
 
 
 def _prepare(problem: Problem, tile: int) -> Prepared:
