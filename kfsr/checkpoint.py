@@ -1,34 +1,48 @@
-"""The state of a picture's long stages in a file, so that a run that was stopped goes on where it was."""
+"""The one place that runs an algorithm's steps: it reports them, saves their state and goes on from one saved before.
+
+An algorithm is a generator over a `State`: it changes the state by one step, yields, and knows of nothing else.
+"""
 
 from __future__ import annotations
 
 import io
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from kfsr.errors import OutputError
 from kfsr.files import write_bytes
+from kfsr.numerics import check_finite, in_working_precision
+from kfsr.progress import Progress, silent
 
 EVERY = 120.0
 """Seconds between two writes; a picture that takes less leaves no file."""
 
 
-class Stateful(Protocol):
-    """What torch's modules, optimisers and schedules have in common."""
+@dataclass(kw_only=True)
+class State:
+    """All that changes from one step of an algorithm to the next, as the fields of a subclass: networks, optimisers and
+    schedules, tensors of a fixed shape, numbers, or dataclasses of these.
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that changes."""
-        ...
+    generator: a CPU one, that everything random is drawn from. step: how many steps are done, which the driver counts.
+    """
 
-    def load_state_dict(self, state_dict: Any) -> Any:
-        """Put it back."""
-        ...
+    generator: torch.Generator
+    step: int = field(default=0, init=False)
+
+    def results(self) -> Iterable[Tensor]:
+        """What must be finite in the end."""
+        raise NotImplementedError
+
+
+S = TypeVar("S", bound=State)
 
 
 class Checkpoint:
@@ -40,22 +54,36 @@ class Checkpoint:
 
     def __init__(self, path: Path | None = None, key: str = "") -> None:
         self.path, self.key = path, key
-        self.states = {} if path is None else _read(path, key)
-        self.found = bool(self.states)
+        self._stages = {} if path is None else _read(path, key)
+        self.found = bool(self._stages)
         self._written = time.monotonic()
+        self._begun: Counter[str] = Counter()
 
-    def stage(self, name: str, total: int, parts: Mapping[str, Stateful], generator: torch.Generator) -> Stage:
-        """A stage about to begin, put back to where it was when its state is known. name: one within the picture.
-        total: its steps. parts, generator: all that changes in it, but for a few values."""
-        return Stage(self, name, total, parts, generator)
+    def numbered(self, stage: str) -> str:
+        """A name for a stage about to begin, also where one of the same name has run before. The same call runs the
+        same stages in the same order, so a later run finds it again."""
+        if self.path is None:
+            return stage
+        self._begun[stage] += 1
+        return f"{stage} {self._begun[stage]}"
 
-    def write_when_due(self, name: str, state: Callable[[], dict[str, Any]]) -> None:
-        """Write all states, this one among them, unless that was done a short time ago."""
-        if self.path is None or time.monotonic() < self._written + EVERY:
+    def restore(self, name: str, state: State) -> None:
+        """Put a stage that is about to begin back to where it was when it was last saved, if it was."""
+        saved = self._stages.get(name)
+        if saved is not None:
+            _restored(state, saved)
+
+    def save(self, name: str, state: State, *, finished: bool) -> None:
+        """Write all stages, this one among them, unless that was done a short time ago."""
+        if self.path is None:
             return
-        self.states[name] = state()
+        due = time.monotonic() >= self._written + EVERY
+        if finished or due:  # finished: for the file that a later stage writes
+            self._stages[name] = _packed(state)
+        if not due:
+            return
         data = io.BytesIO()
-        torch.save({"key": self.key, "states": self.states}, data)
+        torch.save({"key": self.key, "stages": self._stages}, data)
         try:
             write_bytes(self.path, data.getvalue())
         except OutputError as error:
@@ -64,45 +92,82 @@ class Checkpoint:
         self._written = time.monotonic()
 
 
-class Stage:
-    """first: how many steps are done already. values: what `done` was given with the last of them."""
+NO_CHECKPOINT = Checkpoint()
 
-    def __init__(
-        self, checkpoint: Checkpoint, name: str, total: int, parts: Mapping[str, Stateful], generator: torch.Generator
-    ) -> None:
-        self._checkpoint, self._name, self._total = checkpoint, name, total
-        self._parts, self._generator = parts, generator
-        self.first = 0
-        self.values: dict[str, Tensor] = {}
-        kept = checkpoint.states.get(name)
-        if kept is not None:
-            for part, state in kept["parts"].items():
-                parts[part].load_state_dict(state)
-            generator.set_state(kept["generator"])
-            self.first, self.values = kept["step"], kept["values"]
 
-    def done(self, step: int, values: Callable[[], dict[str, Tensor]] = dict) -> None:
-        """So many steps are done. values: tensors that the next step needs, too."""
+@dataclass(frozen=True)
+class Driver:
+    """Runs algorithms. progress: told of every step. checkpoint: keeps their states."""
 
-        def state() -> dict[str, Any]:
-            return {
-                "step": step,
-                "parts": {name: part.state_dict() for name, part in self._parts.items()},
-                "generator": self._generator.get_state(),
-                "values": values(),
-            }
+    progress: Progress = silent
+    checkpoint: Checkpoint = NO_CHECKPOINT
 
-        if step == self._total and self._checkpoint.path is not None:
-            self._checkpoint.states[self._name] = state()  # for the file that a later stage writes
-        self._checkpoint.write_when_due(self._name, state)
+    def run(
+        self,
+        stage: str,
+        total: int,
+        begin: Callable[[], S],
+        steps: Callable[[S, torch.dtype], Iterator[None]],
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> S:
+        """The state after all steps of an algorithm.
+
+        stage: its name, for progress, checkpoint and errors. total: how many steps it has. begin: makes the first
+        state, drawing from `generator`. steps: from a state, which may have steps behind it already, to the last one,
+        yielding after each; its networks compute in the given precision. It all happens in the device's working
+        precision, and once more in float32, from the same random numbers, where the results are not finite. Raises
+        NumericalError when they are not finite then either.
+        """
+        name = self.checkpoint.numbered(stage)
+
+        def run(dtype: torch.dtype) -> S:
+            state = begin()
+            self.checkpoint.restore(f"{name}, {dtype}", state)
+            for _ in steps(state, dtype):
+                state.step += 1
+                self.checkpoint.save(f"{name}, {dtype}", state, finished=state.step == total)
+                self.progress(stage, state.step, total)
+            check_finite(f"{stage} stage", state.results())
+            return state
+
+        return in_working_precision(device, run, generator)
+
+
+PLAIN = Driver()
+"""Reports and keeps nothing."""
+
+
+def _packed(value: Any) -> Any:
+    """A state as what torch reads back without running anything."""
+    if hasattr(value, "state_dict"):
+        return value.state_dict()
+    if isinstance(value, torch.Generator):
+        return value.get_state()
+    if is_dataclass(value):
+        return {one.name: _packed(getattr(value, one.name)) for one in fields(value)}
+    return value.detach() if isinstance(value, Tensor) else value
+
+
+def _restored(value: Any, packed: Any) -> Any:
+    """What `_packed` took from `value`, put back into it; numbers are returned."""
+    if hasattr(value, "load_state_dict"):
+        value.load_state_dict(packed)
+    elif isinstance(value, torch.Generator):
+        value.set_state(packed)
+    elif is_dataclass(value):
+        for one in fields(value):
+            setattr(value, one.name, _restored(getattr(value, one.name), packed[one.name]))
+    elif isinstance(value, Tensor):
+        value.detach().copy_(packed)
+    else:
+        return packed
+    return value
 
 
 def _read(path: Path, key: str) -> dict[str, dict[str, Any]]:
     try:
         kept = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(kept["states"]) if kept["key"] == key else {}
+        return dict(kept["stages"]) if kept["key"] == key else {}
     except Exception:  # missing, cut off, or anybody's file: torch raises whatever its parts raise
         return {}
-
-
-NO_CHECKPOINT = Checkpoint()

@@ -1,8 +1,9 @@
-"""Values that are no numbers: caught where they appear, and computed once more where the precision was at fault."""
+"""Precision and random weights: NaN caught where it appears, computed again where the precision was at fault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -23,12 +24,17 @@ def working_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """A block in which networks compute in `dtype`; in float32 everything stays as it is."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
 def check_finite(stage: str, values: Tensor | Iterable[Tensor]) -> None:
     """Raise NumericalError, naming the stage, when a tensor holds NaN or infinity."""
     for one in [values] if isinstance(values, Tensor) else values:
         if not bool(one.isfinite().all()):
             raise NumericalError(
-                f"the {stage} gave values that are no numbers (NaN or infinity), in single precision too; "
+                f"the {stage} gave values that are not finite (NaN or infinity), in single precision too; "
                 "try another solver, kernel or preset"
             )
 
@@ -49,3 +55,20 @@ def in_working_precision(
             if generator is not None and state is not None:
                 generator.set_state(state)
     return compute(torch.float32)
+
+
+@contextmanager
+def weights_from(generator: torch.Generator) -> Iterator[None]:
+    """A block in which new modules draw their first weights from a seed that `generator` gives.
+
+    Modules draw from torch's default CPU generator: it is seeded for the block and put back after it. Those of GPUs,
+    which `torch.manual_seed` would seed as well, are left alone, so modules must be made on the CPU.
+    """
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    default = torch.default_generator
+    state = default.get_state()
+    default.manual_seed(seed)
+    try:
+        yield
+    finally:
+        default.set_state(state)

@@ -241,10 +241,10 @@ class UnfoldingSettings:
 
 @dataclass(frozen=True)
 class UnrolledSettings:
-    """turns: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty
+    """ensemble: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty
     and not of more noise, which it would smooth away."""
 
-    turns: int = 2
+    ensemble: int = 2
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
             overshoot_ratios=PerScale(x2=1.45, x3=1.4, x4=1.2),
@@ -293,7 +293,7 @@ class Settings:
 PRESETS: dict[str, Settings] = {
     "fast": Settings(
         auto=AutoSettings(gaussian_method="spectral"),
-        unrolled=UnrolledSettings(turns=1),
+        unrolled=UnrolledSettings(ensemble=1),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),
@@ -315,6 +315,6 @@ PRESETS: dict[str, Settings] = {
             rounds=20,
             picture_rate=1e-4,
         ),
-        unrolled=UnrolledSettings(turns=8),
+        unrolled=UnrolledSettings(ensemble=8),
     ),
 }

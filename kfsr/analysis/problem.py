@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kfsr.analysis.noise import compression_level, noise_variance
-from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint
+from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Driver
 from kfsr.image import Image, luma
 from kfsr.kernel import Kernel
 from kfsr.progress import Progress, silent
@@ -35,6 +35,7 @@ class Problem:
     pictures: as they were read. tensors: of each, (1, C, h, w) in [-1, 1], colours times alpha: what cannot be seen
     tells nothing. low_res: the first of them. timings: seconds by stage, as `timed` took them. choice: why a method
     that chooses among others chose as it did. checkpoint: where the state of long stages is kept, if anywhere.
+    driver: runs them, with that and the progress.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Problem:
         self.timings: dict[str, float] = {}
         self.choice = ""
         self.checkpoint = NO_CHECKPOINT if checkpoint is None else Checkpoint(checkpoint, self._key())
+        self.driver = Driver(progress, self.checkpoint)
         self._known: dict[Callable[[Problem], Any], Any] = {}
 
     @property

@@ -1,13 +1,17 @@
-"""IKL: the kernel that makes the twice-downscaled picture's patches look like the picture's own (ddm4ip).
+"""IKL: the kernel that makes clean pictures' patches look like observed ones when it downscales them (ddm4ip).
 
-Two patch models that both go on learning, one of the picture and one of the twice-downscaled picture (auxiliary),
-give the gradient of KL(Y_k || Y) with respect to the kernel of a linear convolution net.
+Two patch models that both go on learning, one of the observed pictures and one of the degraded clean ones (auxiliary),
+give the gradient of KL(Y_k || Y) with respect to the kernel of a linear convolution net. One picture passes for both:
+across scales its patches recur.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,19 +20,19 @@ from scipy.signal import fftconvolve
 from torch import Tensor, nn
 
 from kfsr.analysis.problem import Problem
-from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
+from kfsr.checkpoint import PLAIN, Driver, State
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator
 from kfsr.estimators.registry import estimator
 from kfsr.kernel.gaussian import MIN_VARIANCE, fit_gaussian, gaussian_kernel, own_blur_factor
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, default_size
-from kfsr.numerics import check_finite, in_working_precision
+from kfsr.numerics import autocast, weights_from
+from kfsr.operator.spatial import degrade
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
-from kfsr.priors.patch.network import SIGMA_DATA
-from kfsr.priors.patch.training import train_patch_model, training_seconds
-from kfsr.progress import Progress, silent
+from kfsr.priors.patch.network import PatchDenoiser
+from kfsr.priors.patch.training import denoising_loss, draw_sigma, loss_weight, train_patch_model, training_seconds
 from kfsr.recipe import Recipe
 from kfsr.settings import IklSettings
 
@@ -69,142 +73,138 @@ class LinearKernelNet(nn.Module):
         return k[0, 0]
 
 
-def estimate(
-    crops: CropSampler,
+def match(
+    clean: CropSampler,
+    observed: CropSampler,
     start: Kernel,
     model: PatchModel,
     settings: IklSettings,
     generator: torch.Generator,
+    driver: Driver = PLAIN,
     *,
-    progress: Progress = silent,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
+    share: float = 1.0,
+    own_blur: float = 1.0,
 ) -> Kernel:
-    """Refine `start` by matching the patches of the twice-downscaled picture to the picture's own.
+    """The kernel with which the patches of `clean` pictures become those of `observed` ones, both in [-1, 1].
 
-    crops: of the low-resolution picture, [-1, 1], unturned; model: its patch model, trained on the same crops. Every
-    iteration draws crops x and z = A_k(x) + sigma n, and then
+    start: what it is refined from; its scale is what is between the two. model: the patch model of `observed`, where
+    crops are drawn without turning them. share: how much of the learned change is taken, less than all where the start
+    has other errors than this method. own_blur: factor on the kernel's covariance that gives what `clean` still lacks:
+    1 for sharp pictures. One picture, or several that share a kernel, are both `clean` and `observed`: they are matched
+    with themselves downscaled, have the kernel's blur already, and lack `own_blur_factor` of it.
 
-    (i) the auxiliary model takes one denoising step on A_k(x), and the real one on the picture itself: a real model
-    that stands still falls behind in plain skill, and the kernel would follow that difference;
-    (ii) the kernel takes one step along mean(w(sigma) (D_aux(z) - D(z)) A_k(x)), both models held fixed, which
-    descends KL(Y_k || Y) (ddm4ip, eq. 5, with the sign of its code).
-
-    The picture is itself blurred by k, so what matches is k_hat = k without the blur it already has (see
-    `own_blur_factor`); that is what the net holds. The rate decays to zero and the last half of the iterates is
-    averaged. Raises NothingToLearn when the picture is too small for one crop, NumericalError when the result is not
-    finite.
+    Raises NothingToLearn when a picture is too small for one crop, NumericalError when the result is not finite.
     """
-
-    def match(dtype: torch.dtype) -> Kernel:
-        return _matched(crops, start, model, settings, generator, dtype, progress, checkpoint)
-
-    return in_working_precision(crops.device, match, generator)
-
-
-def _matched(
-    crops: CropSampler,
-    start: Kernel,
-    model: PatchModel,
-    cfg: IklSettings,
-    generator: torch.Generator,
-    dtype: torch.dtype,
-    progress: Progress,
-    checkpoint: Checkpoint,
-) -> Kernel:
-    scale, device = start.scale, crops.device
-    covariance = start.covariance * own_blur_factor(scale)
+    cfg, scale = settings, start.scale
+    covariance = start.covariance * own_blur
     first = gaussian_kernel(covariance, scale, start.size)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        net = LinearKernelNet(torch.from_numpy(first.array.copy()).float(), covariance, cfg.width).to(device)
-    auxiliary, real = (_Learner(model, cfg.auxiliary_rate, dtype) for _ in range(2))
-    margin = model.network.margin
-    # A crop of `side` twice-downscaled pixels needs this many of the picture's.
-    side = min(cfg.crop, (crops.largest - start.size + scale) // scale)
-    if side <= 2 * margin:
+    # A crop of `side` degraded pixels needs scale * side + size - scale clean ones.
+    side = min(cfg.crop, observed.largest, (clean.largest - start.size + scale) // scale)
+    if side <= 2 * model.network.margin:
         raise NothingToLearn(f"the picture is too small for ikl at scale {scale}; use --kernel-method spectral")
-    rate = cfg.kernel_rate / scale**2
-    optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
-    inner = (..., slice(margin, side - margin), slice(margin, side - margin))
-    total = cfg.warm_up + cfg.iterations
-    parts: dict[str, Stateful] = {
-        "net": net,
-        "optimiser": optimiser,
-        **auxiliary.parts("auxiliary"),
-        **real.parts("real"),
-    }
-    kept = checkpoint.stage(f"ikl, {dtype}", total, parts, generator)
-    iterates = list(kept.values.get("iterates", ()))
-    for step in range(kept.first, total):
-        k = net()
-        x = crops.draw(cfg.batch, scale * side + start.size - scale, generator)
-        twice = F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=scale).unflatten(0, x.shape[:2])[:, :, 0]
-        sigma = torch.rand(cfg.batch, generator=generator) * math.log(cfg.sigma_max / cfg.sigma_min)
-        sigma = (cfg.sigma_min * sigma.exp()).to(device)
-        # (i) one denoising step of each model on its own kind of picture
-        z, guess = auxiliary.learn(twice.detach(), sigma, generator)
-        real.learn(crops.draw(cfg.batch, side, generator), sigma, generator)
-        progress("ikl", step + 1, total)
-        if step < cfg.warm_up:
-            kept.done(step + 1)
-            continue
-        # (ii) one step of the kernel
-        direction = _weight(sigma) * (guess - real.denoise(z, sigma))
-        objective = (direction * twice[inner]).mean() + _regulariser(k)
-        optimiser.zero_grad(set_to_none=True)
-        objective.backward()
-        fraction = (step - cfg.warm_up) / cfg.iterations
-        for group in optimiser.param_groups:
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction))
-        optimiser.step()
-        if fraction >= 0.5:
-            iterates.append(net().detach())
-        kept.done(step + 1, lambda: {"iterates": torch.stack(iterates)} if iterates else {})
-    refined = torch.stack(iterates).mean(0).cpu().double()
-    check_finite("ikl estimate", refined)
-    return _finished(refined.numpy(), first, start, cfg)
+
+    def begin() -> Matching:
+        with weights_from(generator):
+            kernel = LinearKernelNet(torch.from_numpy(first.array.copy()).float(), covariance, cfg.width)
+        kernel = kernel.to(clean.device)
+        return Matching(
+            generator=generator,
+            kernel=kernel,
+            optimiser=torch.optim.Adam(kernel.parameters(), cfg.kernel_rate / scale**2, betas=(0.9, 0.99)),
+            auxiliary=Learner.of(model, cfg.auxiliary_rate),
+            real=Learner.of(model, cfg.auxiliary_rate),
+            iterates=torch.zeros(max(1, cfg.iterations // 2), start.size, start.size, device=clean.device),
+        )
+
+    steps = partial(matching, clean, observed, scale, side, cfg)
+    state = driver.run("ikl", cfg.warm_up + cfg.iterations, begin, steps, clean.device, generator)
+    refined = state.iterates.mean(0).cpu().double().numpy()
+    return _finished(refined, first, start, own_blur, share, cfg.gaussian_enough)
 
 
-class _Learner:
+@dataclass
+class Learner:
     """A copy of the patch model that goes on learning."""
 
-    def __init__(self, model: PatchModel, rate: float, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-        self.network = copy.deepcopy(model.network).train()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), rate, betas=(0.9, 0.99))
+    network: PatchDenoiser
+    optimiser: torch.optim.Adam
 
-    def parts(self, name: str) -> dict[str, Stateful]:
-        """What changes in it."""
-        return {f"{name} network": self.network, f"{name} optimiser": self.optimiser}
+    @classmethod
+    def of(cls, model: PatchModel, rate: float) -> Learner:
+        """The model as it is, to be trained with Adam."""
+        network = copy.deepcopy(model.network).train()
+        return cls(network, torch.optim.Adam(network.parameters(), rate, betas=(0.9, 0.99)))
 
-    def learn(self, clean: Tensor, sigma: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One denoising step on `clean` (B, C, side, side); returns the noisy crops and what was made of them."""
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-        noisy = clean + sigma[:, None, None, None] * noise
-        guess = self._run(noisy, sigma)
-        m = self.network.margin
-        target = clean[..., m : clean.shape[-2] - m, m : clean.shape[-1] - m]
-        loss = (_weight(sigma) * (guess - target) ** 2).mean()
+    def learn(
+        self, clean: Tensor, sigma: Tensor, generator: torch.Generator, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """One denoising step on `clean`; returns the noisy crops and what was made of their middle."""
+        loss, noisy, denoised = denoising_loss(self.network, clean, sigma, generator, dtype)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        return noisy, guess.detach()
-
-    @torch.no_grad()
-    def denoise(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        """The clean middle of `noisy`, nothing learned."""
-        return self._run(noisy, sigma)
-
-    def _run(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            out: Tensor = self.network(noisy, sigma)
-        return out
+        return noisy, denoised.detach()
 
 
-def _weight(sigma: Tensor) -> Tensor:
-    """1 / c_out(sigma)^2 of the preconditioning, (B, 1, 1, 1)."""
-    s = sigma[:, None, None, None]
-    return (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
+@dataclass(kw_only=True)
+class Matching(State):
+    """kernel: what is learned, with its optimiser. auxiliary, real: the patch models of degraded and of observed
+    pictures. iterates: the kernel after each of the steps that the result is the mean of, (n, K, K)."""
+
+    kernel: LinearKernelNet
+    optimiser: torch.optim.Adam
+    auxiliary: Learner
+    real: Learner
+    iterates: Tensor
+
+    def results(self) -> Iterable[Tensor]:
+        """The kernels."""
+        return [self.iterates]
+
+
+def matching(
+    clean: CropSampler,
+    observed: CropSampler,
+    scale: int,
+    side: int,
+    cfg: IklSettings,
+    state: Matching,
+    dtype: torch.dtype,
+) -> Iterator[None]:
+    """IKL (ddm4ip): gradient descent on KL(A_k X || Y), the two distributions known by their denoisers.
+
+    side: of the crops, observed pixels. The rate decays to zero, and the last half of the iterates is kept.
+    """
+    generator, rate = state.generator, cfg.kernel_rate / scale**2
+    margin = state.real.network.margin
+    inner = (..., slice(margin, side - margin), slice(margin, side - margin))
+    for step in range(state.step, cfg.warm_up + cfg.iterations):
+        # y' = A_k(x), sigma ~ log-uniform
+        k = state.kernel()
+        x = clean.draw(cfg.batch, scale * side + k.shape[-1] - scale, generator)
+        y = degrade(x, k, scale, "valid")
+        sigma = draw_sigma(cfg.batch, cfg.sigma_min, cfg.sigma_max, generator).to(x.device)
+        # (i) One denoising step of D_aux on y', and one of D on Y: a model that stood still would fall behind in plain
+        # skill, and the kernel would follow that difference.
+        z, denoised = state.auxiliary.learn(y.detach(), sigma, generator, dtype)
+        state.real.learn(observed.draw(cfg.batch, side, generator), sigma, generator, dtype)
+        update = step - cfg.warm_up
+        if update >= 0:
+            # (ii) One step of k along mean(w(sigma) (D_aux(z) - D(z)) y'), z = y' + sigma n, the denoisers held fixed
+            # (eq. 5, with the sign of the published code, which descends).
+            with torch.no_grad(), autocast(z.device, dtype):
+                real = state.real.network(z, sigma)
+            direction = loss_weight(sigma) * (denoised - real)
+            loss = (direction * y[inner]).mean() + _regulariser(k)
+            state.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            for group in state.optimiser.param_groups:
+                group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * update / cfg.iterations))
+            state.optimiser.step()
+            kept = update - (cfg.iterations - len(state.iterates))
+            if kept >= 0:
+                state.iterates[kept] = state.kernel().detach()
+        yield
 
 
 def _regulariser(k: Tensor) -> Tensor:
@@ -213,29 +213,29 @@ def _regulariser(k: Tensor) -> Tensor:
     return 0.1 * k.abs().mean() + 0.01 * ((k.sum(0) @ i) ** 2 + (k.sum(1) @ i) ** 2)
 
 
-def _finished(refined: np.ndarray, first: Kernel, start: Kernel, cfg: IklSettings) -> Kernel:
-    """The kernel from the net's k_hat: noise in the tails removed, and the picture's own blur put back.
+def _finished(
+    refined: np.ndarray, first: Kernel, start: Kernel, own_blur: float, share: float, gaussian_enough: float
+) -> Kernel:
+    """The kernel from what was learned, k_hat: noise in the tails removed, and the blur of `clean` put back.
 
     Frequencies that only alias are not determined by the data, so k_hat carries a low noise out to its corners that
     would swamp its second moment. Where one Gaussian explains it (correlation >= `gaussian_enough`), that Gaussian
-    is the kernel; the change of its covariance is what was learned. Otherwise k_hat is kept free, cut at a hundredth
-    of its peak, and blurred by what remains of its own covariance.
+    is the kernel; the change of its covariance from `first` is what was learned. Otherwise k_hat is kept free, cut at a
+    hundredth of its peak, and blurred by what remains of its own covariance.
     """
+    origin = Provenance("estimated", "ikl")
     fit, likeness = fit_gaussian(refined, start.scale)
-    own = own_blur_factor(start.scale)
-    if likeness >= cfg.gaussian_enough:
-        change = (fit.covariance - fit_gaussian(first.array, start.scale)[0].covariance) / own
-        share = cfg.confidence if start.method == "spectral" else 1.0
+    if likeness >= gaussian_enough:
+        change = (fit.covariance - fit_gaussian(first.array, start.scale)[0].covariance) / own_blur
         learned = start.covariance + share * change
         if np.linalg.eigvalsh(learned)[0] < MIN_VARIANCE:
-            return start.stamped(Provenance("estimated", "ikl"))
-        kernel = gaussian_kernel(learned, start.scale, start.size)
-    else:
-        kept = np.where(refined > 0.01 * refined.max(), refined, 0.0)
-        free = Kernel.from_array(kept, start.scale)
-        rest = gaussian_kernel(free.covariance * (1 / own - 1), 1, start.size - 1 + start.size % 2).array
-        kernel = Kernel.from_array(fftconvolve(free.array, rest, mode="same"), start.scale)
-    return Kernel(kernel.array, start.scale, Provenance("estimated", "ikl"))
+            return start.stamped(origin)
+        return gaussian_kernel(learned, start.scale, start.size).stamped(origin)
+    free = Kernel.from_array(np.where(refined > 0.01 * refined.max(), refined, 0.0), start.scale)
+    if own_blur < 1:
+        rest = gaussian_kernel(free.covariance * (1 / own_blur - 1), 1, start.size - 1 + start.size % 2).array
+        free = Kernel.from_array(fftconvolve(free.array, rest, mode="same"), start.scale)
+    return free.stamped(origin)
 
 
 STEP_SECONDS = 0.19
@@ -250,13 +250,12 @@ def _of_problem(problem: Problem) -> Kernel:
         start = gaussian_kernel(np.eye(2) * 0.3 * problem.scale**2, problem.scale, default_size(problem.scale))
     crops = CropSampler(problem.tensors, focus=True)
     with problem.timed("patch model"):
-        model = train_patch_model(
-            crops, cfg.patch, problem.generator(1), progress=problem.progress, checkpoint=problem.checkpoint
-        )
+        model = train_patch_model(crops, cfg.patch, problem.generator(1), problem.driver)
     with problem.timed("ikl"):
-        return estimate(
-            crops, start, model, cfg, problem.generator(2), progress=problem.progress, checkpoint=problem.checkpoint
-        )
+        share = cfg.confidence if problem.recipe.kernel_init == "spectral" else 1.0
+        own = own_blur_factor(problem.scale)
+        random = problem.generator(2)
+        return match(crops, crops, start, model, cfg, random, problem.driver, share=share, own_blur=own)
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:

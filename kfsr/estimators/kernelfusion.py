@@ -1,13 +1,25 @@
 """KernelFusion: any kernel, by running the picture's own patch diffusion backwards at high resolution.
 
 The high-resolution picture must have the low-resolution picture's patches and give that picture when it is downscaled
-by the kernel; picture (a U-Net's) and kernel (a SIREN's) are found together (Heinimann, Shocher, Zimbalist and Irani
-2025).
+by the kernel; picture (a U-Net's) and kernel (a SIREN's) are found together (Heinimann, Shocher, Zimbalist and Irani,
+arXiv:2503.21907, algorithm 1).
+
+Where this departs from the paper's algorithm 1:
+
+- Times. `steps` strided times from `start_time` on, in place of every one from T_nd, which the paper does not give; the
+  posterior is DDPM's for any stride (its mean and variance are misprinted in the algorithm).
+- Patch model. It predicts x_0 beside a noise level sigma, in place of v at a time t: the same up to scaling.
+- The end of a time (lines 26 to 28). x_t, x_0 and the kernel that are kept are those of the last pass through the
+  networks, before the optimiser's last step; nothing is computed anew with the last weights.
+- Loss. A rim of the picture is left out, where the degraded picture depends on what lies beyond the border.
+- Start and end. The SIREN starts as a flat kernel, since it does not get away from a Gaussian; what is under a share of
+  the kernel's peak in the end is haze of the network's, and is cut.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,12 +29,12 @@ from torch import Tensor, nn
 
 from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
-from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
+from kfsr.checkpoint import PLAIN, Driver, State
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator, uncertainty_of_windows
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
-from kfsr.numerics import check_finite, in_working_precision
+from kfsr.numerics import autocast, weights_from
 from kfsr.operator.spatial import bicubic_upscale, degrade, reflect_pad
 from kfsr.priors.diffusion import alphas_bar, noise_level, posterior
 from kfsr.priors.patch.crops import CropSampler
@@ -30,7 +42,6 @@ from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.training import train_patch_model, training_seconds
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
-from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import KernelFusionSettings
 
@@ -52,16 +63,13 @@ def estimate(
     model: PatchModel,
     settings: KernelFusionSettings,
     generator: torch.Generator,
-    *,
-    progress: Progress = silent,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
+    driver: Driver = PLAIN,
 ) -> Fusion:
     """Kernel and picture of `windows` (B, C, h, w), [-1, 1], of one low-resolution picture, sides multiples of
     `SIDE_STEP`.
 
-    model: of the patches of the whole low-resolution picture, learned unturned. The kernel begins flat: from a Gaussian
-    it would not get away. Raises NothingToLearn when the windows are smaller than the rim that is left out, and
-    NumericalError.
+    model: of the patches of the whole low-resolution picture, learned unturned. Raises NothingToLearn when the windows
+    are smaller than the rim that is left out, NumericalError when the result is not finite.
     """
     check_scale(scale)
     cfg, device = settings, windows.device
@@ -69,72 +77,78 @@ def estimate(
         raise NothingToLearn(f"a picture under {4 * cfg.rim} px on a side is too small for kernelfusion")
     size = cfg.support * scale + (cfg.support * scale - scale) % 2
 
-    def run(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    def begin() -> Reverse:
+        with weights_from(generator):
             unet = UNet(windows.shape[1], cfg.width, cfg.levels).to(device)
             siren = SirenKernel(size).to(device)
-        found = reverse_diffusion(windows, scale, model, unet, siren, cfg, generator, dtype, progress, checkpoint)
-        check_finite("kernelfusion", found)
-        return found
+        return start(windows, scale, unet, siren, cfg, generator)
 
-    high_res, kernel = in_working_precision(device, run, generator)
-    trimmed = _trimmed(kernel, cfg.cut).cpu().double().numpy()
-    return Fusion(high_res, Kernel.from_array(trimmed, scale, Provenance("estimated", "kernelfusion")))
+    steps = partial(reverse_diffusion, windows, scale, model, cfg)
+    state = driver.run("kernelfusion", cfg.steps, begin, steps, device, generator)
+    trimmed = _trimmed(state.kernel, cfg.cut).cpu().double().numpy()
+    return Fusion(state.x_0, Kernel.from_array(trimmed, scale, Provenance("estimated", "kernelfusion")))
+
+
+@dataclass(kw_only=True)
+class Reverse(State):
+    """On the way back: the two networks with their optimiser, and what is kept from the last time: the picture x_0,
+    x_t with its noise, and the kernel."""
+
+    unet: nn.Module
+    siren: nn.Module
+    optimiser: torch.optim.Adam
+    x_0: Tensor
+    x_t: Tensor
+    kernel: Tensor
+
+    def results(self) -> Iterable[Tensor]:
+        """Picture and kernel."""
+        return self.x_0, self.kernel
+
+
+def start(
+    low_res: Tensor, scale: int, unet: nn.Module, siren: nn.Module, cfg: KernelFusionSettings, random: torch.Generator
+) -> Reverse:
+    """At the first time: the bicubic picture, and the same with noise."""
+    x_0 = bicubic_upscale(low_res, scale)
+    kept = alphas_bar(cfg.start_time, cfg.steps)[0]
+    x_t = math.sqrt(kept) * x_0 + math.sqrt(1 - kept) * _noise_like(x_0, random)
+    rates = (unet, cfg.picture_rate), (siren, cfg.kernel_rate)
+    adam = torch.optim.Adam([{"params": net.parameters(), "lr": rate} for net, rate in rates])
+    kernel = siren().detach()
+    return Reverse(generator=random, unet=unet, siren=siren, optimiser=adam, x_0=x_0, x_t=x_t, kernel=kernel)
 
 
 def reverse_diffusion(
-    low_res: Tensor,
-    scale: int,
-    model: PatchModel,
-    unet: nn.Module,
-    siren: nn.Module,
-    cfg: KernelFusionSettings,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float32,
-    progress: Progress = silent,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-) -> tuple[Tensor, Tensor]:
-    """KernelFusion's algorithm 1: picture (B, C, sH, sW) and kernel (K, K) of `low_res` (B, C, H, W).
+    low_res: Tensor, scale: int, model: PatchModel, cfg: KernelFusionSettings, state: Reverse, dtype: torch.dtype
+) -> Iterator[None]:
+    """KernelFusion's algorithm 1, at high resolution, for `low_res` (B, C, h, w); a step is one time t.
 
-    The patch model is frozen; the gradient runs through it into the first of the U-Net's two calls. dtype: what the
-    networks compute in.
+    The patch model is frozen; the gradient runs through it into the first of the U-Net's two calls.
     """
-    optimiser = torch.optim.Adam(
-        [{"params": unet.parameters(), "lr": cfg.picture_rate}, {"params": siren.parameters(), "lr": cfg.kernel_rate}]
-    )
     times = alphas_bar(cfg.start_time, cfg.steps)
-    x_0 = bicubic_upscale(low_res, scale)
-    x_t = math.sqrt(times[0]) * x_0 + math.sqrt(1 - times[0]) * _noise_like(x_0, generator)
-    kernel = siren().detach()
-    parts: dict[str, Stateful] = {"unet": unet, "siren": siren, "optimiser": optimiser}
-    kept = checkpoint.stage(f"kernelfusion, {dtype}", cfg.steps, parts, generator)
-    if kept.first:
-        x_0, x_t, kernel = (kept.values[name].to(x_0.device) for name in ("x_0", "x_t", "kernel"))
-    for step, (alpha_bar, before) in list(enumerate(pairwise(times)))[kept.first :]:
-        noise = _noise_like(x_0, generator)
+    for step, (alpha_bar, before) in list(enumerate(pairwise(times)))[state.step :]:
+        noise = _noise_like(state.x_0, state.generator)
         rounds = cfg.first_rounds if step == 0 else cfg.rounds
-        for turn in range(rounds):
-            _anneal(optimiser, turn / rounds, cfg)
-            kernel = siren()
-            with torch.autocast(x_0.device.type, dtype, enabled=dtype != torch.float32):
+        for done in range(rounds):
+            _anneal(state.optimiser, done / rounds, cfg)
+            kernel = state.siren()
+            with autocast(low_res.device, dtype):
                 # x_0's refinement, which the low-resolution picture must follow from
-                refined = unet(x_0)
+                refined = state.unet(state.x_0)
                 # one step back in time
-                mean, deviation = posterior(refined, x_t, alpha_bar, before)
+                mean, deviation = posterior(refined, state.x_t, alpha_bar, before)
                 x_before = mean + deviation * noise
                 # what the patch model makes of it, refined by the same network
-                x_new = unet(model.differentiable(x_before / math.sqrt(before), noise_level(before)))
+                x_new = state.unet(model.differentiable(x_before / math.sqrt(before), noise_level(before)))
             loss = _inconsistency(refined, kernel, low_res, scale, cfg.rim)
             loss = loss + _inconsistency(x_new, kernel, low_res, scale, cfg.rim)
             loss = loss + cfg.centre_weight * _off_centre(kernel)
-            optimiser.zero_grad(set_to_none=True)
+            state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            optimiser.step()
-        x_t, x_0, kernel = x_before.detach(), x_new.detach(), kernel.detach()
-        kept.done(step + 1, partial(dict, x_0=x_0, x_t=x_t, kernel=kernel))
-        progress("kernelfusion", step + 1, cfg.steps)
-    return x_0, kernel
+            state.optimiser.step()
+        state.x_t, state.x_0, state.kernel = x_before.detach(), x_new.detach(), kernel.detach()
+        yield
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -178,14 +192,9 @@ def of_problem(problem: Problem, whole: bool = False) -> Fusion:
     windows = _whole_window(problem) if whole else _busy_windows(problem)
     with problem.timed("patch model"):
         crops = CropSampler(problem.tensors)
-        model = train_patch_model(
-            crops, cfg.patch, problem.generator(7), progress=problem.progress, checkpoint=problem.checkpoint
-        )
+        model = train_patch_model(crops, cfg.patch, problem.generator(7), problem.driver)
     with problem.timed("kernelfusion"):
-        random = problem.generator(8)
-        return estimate(
-            windows, problem.scale, model, cfg, random, progress=problem.progress, checkpoint=problem.checkpoint
-        )
+        return estimate(windows, problem.scale, model, cfg, problem.generator(8), problem.driver)
 
 
 def _busy_windows(problem: Problem) -> Tensor:

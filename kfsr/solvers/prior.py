@@ -23,14 +23,8 @@ def fathers(problem: Problem) -> CropSampler:
 def solver_prior(problem: Problem) -> PatchModel:
     """The patch model of `fathers`. Raises NothingToLearn."""
     with problem.timed("prior"):
-        return train_patch_model(
-            fathers(problem),
-            problem.settings.unfolding.prior,
-            problem.generator(3),
-            stage="prior",
-            progress=problem.progress,
-            checkpoint=problem.checkpoint,
-        )
+        cfg = problem.settings.unfolding.prior
+        return train_patch_model(fathers(problem), cfg, problem.generator(3), problem.driver, "prior")
 
 
 def _shrunk(picture: Tensor, factor: float) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kfsr.errors import is_out_of_memory
-from kfsr.numerics import check_finite
-from kfsr.operator.fourier import padded
+from kfsr.numerics import autocast, check_finite, in_working_precision
+from kfsr.operator.fourier import border, padded
 
 BLOCK = 8
 """Tiles begin at multiples of this, so that the blocks of pixels that a network works on fall as in the whole."""
@@ -24,8 +24,8 @@ part of the whole by less than a grey level (`tests/solvers/test_tiles.py`)."""
 SMALLEST = 64
 """Low-resolution pixels a side: under it a tile is mostly halo, and halving it saves next to nothing."""
 
-Solve = Callable[[Tensor], Tensor]
-"""Low-resolution picture (1, C, h, w) to high-resolution one (1, C, s*h, s*w), any h, w."""
+Forward = Callable[[Tensor], Tensor]
+"""A solver but for its low-resolution picture (1, C, h, w), any h, w; the high-resolution one is (1, C, s*h, s*w)."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,23 @@ class Tile:
                 yield Tile(self.row + row, self.col + col, rows, cols)
 
 
-def solve_in_tiles(low_res: Tensor, scale: int, solve: Solve, tile: int, margin: int, stage: str = "solver") -> Tensor:
-    """What `solve` makes of `low_res` (1, C, h, w), in pieces of `tile` low-resolution pixels a side: (1, C, s*h, s*w).
+@torch.no_grad()
+def solve_in_tiles(low_res: Tensor, kernel_size: int, scale: int, forward: Forward, tile: int | None = None) -> Tensor:
+    """What a solver's `forward` makes of `low_res` (1, C, h, w): (1, C, s*h, s*w), without gradient.
 
-    A picture that fits one tile is solved as it is. Around a larger one lies a `margin`, in low-resolution pixels, of
-    the extension that the solver makes for itself (`padded`), so that tiles at its border see what the whole would.
-    Where the memory is too little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`;
-    then the error is raised. Raises NumericalError where a tile is not finite; what is pasted is finite and of the
-    right size.
+    Networks compute in the device's working precision, and in float32 where that gives no finite result. tile: side in
+    low-resolution pixels of the pieces that the picture is solved in, which bounds the memory; one that fits a tile,
+    or any with None, is solved as it is. Around a larger one lies the margin of the extension that solvers make for a
+    kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would. Where the memory is too
+    little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`; then the error is raised.
+    Raises NumericalError where a tile is not finite; what is pasted is finite and of the right size.
     """
+    tile = tile or max(low_res.shape[-2:])
+    margin = border(kernel_size, scale)
     h, w = low_res.shape[-2:]
     if max(h, w) <= tile:
         try:
-            return _checked(solve(low_res), low_res, scale, stage)
+            return _solved(low_res, scale, forward)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(h, w), error)
     out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
@@ -66,7 +70,7 @@ def solve_in_tiles(low_res: Tensor, scale: int, solve: Solve, tile: int, margin:
         one = waiting[0]
         piece = _with_halo(around, one, margin)
         try:
-            x = _checked(solve(piece), piece, scale, stage)
+            x = _solved(piece, scale, forward)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(one.rows, one.cols), error)
             waiting = [part for left in waiting for part in left.cut(tile)]
@@ -75,6 +79,11 @@ def solve_in_tiles(low_res: Tensor, scale: int, solve: Solve, tile: int, margin:
         out[..., scale * one.row :, scale * one.col :][..., : scale * one.rows, : scale * one.cols] = inner
         del waiting[0]
     return out
+
+
+def cropped(x: Tensor, rim: int) -> Tensor:
+    """(..., H, W) without `rim` pixels on every side."""
+    return x[..., rim : x.shape[-2] - rim, rim : x.shape[-1] - rim]
 
 
 def on_device_or_cpu(device: torch.device, compute: Callable[[torch.device], Tensor]) -> Tensor:
@@ -102,12 +111,18 @@ def _with_halo(around: Tensor, one: Tile, margin: int) -> Tensor:
     return around[..., rows % around.shape[-2], :][..., cols % around.shape[-1]]
 
 
-def _checked(x: Tensor, low_res: Tensor, scale: int, stage: str) -> Tensor:
+def _solved(low_res: Tensor, scale: int, forward: Forward) -> Tensor:
     wanted = (*low_res.shape[:2], scale * low_res.shape[-2], scale * low_res.shape[-1])
-    if x.shape != wanted:
-        raise ValueError(f"the {stage} gave {tuple(x.shape)} where {wanted} was asked for")
-    check_finite(stage, x)
-    return x
+
+    def run(dtype: torch.dtype) -> Tensor:
+        with autocast(low_res.device, dtype):
+            x = forward(low_res)
+        if x.shape != wanted:
+            raise ValueError(f"the solver gave {tuple(x.shape)} where {wanted} was asked for")
+        check_finite("solver", x)
+        return x
+
+    return in_working_precision(low_res.device, run)
 
 
 def _steps(size: int, side: int) -> Iterator[tuple[int, int]]:

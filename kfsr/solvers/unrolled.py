@@ -1,8 +1,8 @@
-"""The unrolled solver: exact data steps and a small trained network in turns, trained to forgive a wrong kernel.
+"""The unrolled solver: exact data steps alternate with a small network, trained to forgive an inexact kernel.
 
 The scheme is that of USRNet (Zhang et al. 2020): a few iterations of half-quadratic splitting, the prior step a
-network, all of it trained end to end. Here the network is told two things about the data, their noise and how
-uncertain the kernel is, and was trained with kernels that were wrong by that much.
+network, all of it trained end to end. Here the network takes two numbers about the data, their noise and how
+uncertain the kernel is, and was trained with kernels that were off by that much.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from kfsr.analysis.problem import Problem
 from kfsr.errors import InputError
-from kfsr.numerics import check_finite, in_working_precision
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.solvers.method import Prepared, Solver
-from kfsr.solvers.tiles import solve_in_tiles
+from kfsr.solvers.tiles import cropped, solve_in_tiles
 from kfsr.weights import network
 
 WIDTHS = (48, 64, 64)
@@ -30,7 +29,32 @@ SIGMA_FLOOR = 1.0 / 255
 """Noise level, [-1, 1] units, under which all is one: that of 8-bit rounding is .0023."""
 
 
-@torch.no_grad()
+def forward(
+    low_res: Tensor,
+    kernel: Tensor,
+    scale: int,
+    net: nn.Module,
+    sigma: float,
+    uncertainty: float,
+    ensemble: int = 1,
+) -> Tensor:
+    """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
+
+    kernel: (K, K) canonical; the result is differentiable in it and in `low_res`. net: an `UnrolledNet` or a `USRNet`.
+    sigma, uncertainty: as `UnrolledNet` takes them. ensemble: over how many of the square's 8 symmetries the result is
+    averaged (self-ensemble). The picture is extended so that the wrap-around of the data step stays outside.
+    """
+    margin = border(kernel.shape[-1], scale)
+    y = padded(low_res.expand(-1, 3, -1, -1), margin)
+    known = y.new_tensor([[sigma], [uncertainty]])
+    total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
+    for n in range(ensemble):
+        x = net(_turned(y, n), _turned(kernel, n), scale, known[0], known[1])
+        total += _turned_back(x.float(), n) / ensemble
+    x = cropped(total, margin * scale)
+    return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
+
+
 def solve(
     low_res: Tensor,
     kernel: Tensor,
@@ -38,50 +62,15 @@ def solve(
     net: nn.Module,
     sigma: float,
     uncertainty: float,
-    turns: int = 1,
+    ensemble: int = 1,
     tile: int | None = None,
 ) -> Tensor:
-    """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
+    """`forward` without gradient, in tiles and in the working precision (`solve_in_tiles`)."""
 
-    kernel: (K, K) canonical. net: an `UnrolledNet` or a `USRNet`. sigma, uncertainty: as `UnrolledNet` takes them.
-    turns: over how many of the square's 8 symmetries the result is averaged. tile: side in low-resolution pixels of
-    the pieces that a larger picture is solved in, which bounds the memory; None solves it whole. Raises NumericalError.
-    """
-    margin = border(kernel.shape[-1], scale)
+    def on(piece: Tensor) -> Tensor:
+        return forward(piece, kernel, scale, net, sigma, uncertainty, ensemble)
 
-    def solve_piece(piece: Tensor) -> Tensor:
-        def run(dtype: torch.dtype) -> Tensor:
-            x = _solve_piece(piece, kernel, scale, net, sigma, uncertainty, turns, margin, dtype)
-            check_finite("solver", x)
-            return x
-
-        return in_working_precision(piece.device, run)
-
-    return solve_in_tiles(low_res, scale, solve_piece, tile or max(low_res.shape[-2:]), margin)
-
-
-def _solve_piece(
-    low_res: Tensor,
-    kernel: Tensor,
-    scale: int,
-    net: nn.Module,
-    sigma: float,
-    uncertainty: float,
-    turns: int,
-    margin: int,
-    dtype: torch.dtype,
-) -> Tensor:
-    # Extended so that the wrap-around of the data step stays outside.
-    y = padded(low_res.expand(-1, 3, -1, -1), margin)
-    known = y.new_tensor([[sigma], [uncertainty]])
-    total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
-    with torch.autocast(y.device.type, dtype, enabled=dtype != torch.float32):
-        for n in range(turns):
-            x = net(_turned(y, n), _turned(kernel, n), scale, known[0], known[1])
-            total += _turned_back(x.float(), n) / turns
-    cut = margin * scale
-    x = total[..., cut : total.shape[-2] - cut, cut : total.shape[-1] - cut]
-    return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
+    return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile)
 
 
 def _turned(x: Tensor, symmetry: int) -> Tensor:
@@ -153,8 +142,8 @@ class UnrolledNet(nn.Module):
         x_i = Prior(z_i, b_i, uncertainty)                                (prior step)
 
     a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
-    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for one as wrong as it ever
-    was in training (`kfsr.kernel.random`).
+    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for the least exact ones
+    in training (`kfsr.kernel.random`).
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:
@@ -210,14 +199,14 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
         return solve(low_res, kernel, problem.scale, net, sigma, uncertainty, *how)
 
     def final(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
-        return solve_with(low_res, kernel, sigma, uncertainty, problem.settings.unrolled.turns, tile)
+        return solve_with(low_res, kernel, sigma, uncertainty, problem.settings.unrolled.ensemble, tile)
 
     return Prepared(solve_with, final)
 
 
 METHOD = Solver(
     prepare=_prepare,
-    seconds=lambda pixels, recipe: 6e-6 * pixels * recipe.settings.unrolled.turns,
+    seconds=lambda pixels, recipe: 6e-6 * pixels * recipe.settings.unrolled.ensemble,
     tile_memory=420,
     gate=lambda settings: settings.unrolled.gate,
     networks=NETWORKS,

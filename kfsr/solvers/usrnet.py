@@ -14,7 +14,7 @@ from kfsr.operator.fourier import DataStep
 
 
 class USRNet(nn.Module):
-    """Data steps and a residual U-Net in turns, in the canonical convention; see `UnrolledNet` for the arguments.
+    """Data steps alternating with a residual U-Net, in the canonical convention; see `UnrolledNet` for the arguments.
 
     widths: channels of the four levels; blocks: residual blocks on each; hidden: of the hyper-parameter network.
     """

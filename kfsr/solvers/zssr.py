@@ -9,139 +9,183 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from kfsr.analysis.problem import Problem, kernel_tensor
+from kfsr.checkpoint import PLAIN, Driver, State
 from kfsr.kernel import half_kernel
-from kfsr.numerics import check_finite, in_working_precision
+from kfsr.numerics import autocast
 from kfsr.operator.fourier import DataStep, border, circular_degrade, padded
 from kfsr.operator.spatial import bicubic_upscale, reflect_pad
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.priors.patch.training import training_seconds
-from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import ZssrSettings
 from kfsr.solvers.method import Prepared, Solver
 from kfsr.solvers.prior import fathers, solver_prior
-from kfsr.solvers.tiles import solve_in_tiles
+from kfsr.solvers.tiles import cropped, solve_in_tiles
 
 
-def solve(
-    low_res: Tensor,
-    kernel: Tensor,
-    scale: int,
-    prior: PatchModel,
-    fathers: CropSampler,
-    settings: ZssrSettings,
-    sigma: float,
-    generator: torch.Generator,
-    tile: int | None = None,
-    *,
-    progress: Progress = silent,
-) -> Tensor:
+def forward(low_res: Tensor, kernel: Tensor, scale: int, model: PatchModel, balance: float) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1].
 
-    kernel: (K, K) canonical. prior: start of the network. fathers: crops to learn from. sigma: standard deviation,
-    in [-1, 1] units, of the noise that sons get and the data step expects. tile: as in `unrolled.solve`; what is
-    learned is one network for all tiles. Raises NumericalError.
+    kernel: (K, K) canonical; the result is differentiable in it and in `low_res`. balance: the data step's weight.
+    model: cleans what the data step makes of the bicubic interpolation. Raises NumericalError.
     """
-
-    def train(dtype: torch.dtype) -> tuple[PatchDenoiser, float]:
-        return _train(kernel, scale, prior, fathers, settings, sigma, generator, dtype, progress)
-
-    network, balance = in_working_precision(low_res.device, train, generator)
-    model = PatchModel(network, settings.level, settings.level)
     margin = border(kernel.shape[-1], scale)
-
-    @torch.no_grad()
-    def solve_piece(piece: Tensor) -> Tensor:
-        y = padded(piece, margin)
-        x = DataStep(y, kernel, scale)(bicubic_upscale(y, scale), balance)
-        x = model.denoise(x, settings.level)
-        cut = margin * scale
-        return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
-
-    return solve_in_tiles(low_res, scale, solve_piece, tile or max(low_res.shape[-2:]), margin)
+    y = padded(low_res, margin)
+    x = DataStep(y, kernel, scale)(bicubic_upscale(y, scale), balance)
+    return cropped(model.denoise(x, model.sigma_max), margin * scale)
 
 
-def solve_in_two(
+@dataclass(frozen=True)
+class Step:
+    """A network for one kernel, and the data step's weight, learned with it."""
+
+    kernel: Tensor
+    scale: int
+    model: PatchModel
+    balance: float
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        """(1, C, h, w) to (1, C, s*h, s*w), on any device; see `forward`."""
+        here = low_res.device
+        return forward(low_res, self.kernel.to(here), self.scale, self.model.on(here), self.balance)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learned for one picture and kernel: a single step, or two steps of 2."""
+
+    steps: tuple[Step, ...]
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        """High-resolution picture of `low_res`, differentiable in it."""
+        for step in self.steps:
+            low_res = step.forward(low_res)
+        return low_res
+
+    def solve(self, low_res: Tensor, tile: int | None = None) -> Tensor:
+        """`forward` without gradient, in tiles of so many low-resolution pixels a side (`solve_in_tiles`)."""
+        for step in self.steps:
+            low_res = solve_in_tiles(low_res, step.kernel.shape[-1], step.scale, step.forward, tile)
+            tile = tile and tile * step.scale
+        return low_res
+
+
+def fit(
     low_res: Tensor,
-    half: Tensor,
+    kernel: Tensor,
+    scale: int,
     prior: PatchModel,
     fathers: CropSampler,
     settings: ZssrSettings,
     sigma: float,
     generator: torch.Generator,
+    driver: Driver = PLAIN,
     tile: int | None = None,
-    *,
-    progress: Progress = silent,
-) -> Tensor:
-    """As `solve` for scale 4, in two steps of 2: `half` is the kernel of either (`kfsr.kernel.half_kernel`).
+) -> Fitted:
+    """The networks for a picture (1, C, h, w) in [-1, 1] and a kernel (K, K), canonical.
 
-    The second step learns from the first one's result, whose sons still hold as many pixels as `low_res`.
+    prior: start of the network, not changed. fathers: crops to learn from. sigma: standard deviation, in [-1, 1] units,
+    of the noise that sons get. At scale 4, where the kernel is near one of 2 applied twice (`half_kernel`), there are
+    two steps of 2: the second learns from what the first makes of `low_res` (in tiles of `tile`), whose sons still hold
+    as many pixels as `low_res`. Raises NumericalError.
     """
-    middle = solve(low_res, half, 2, prior, fathers, settings, sigma, generator, tile, progress=progress)
-    large = CropSampler([middle.clamp(-1, 1)], turn=True)
-    double = None if tile is None else 2 * tile
-    return solve(middle, half, 2, prior, large, settings, sigma, generator, double, progress=progress)
+    cfg = settings
+
+    def step(k: Tensor, scale: int, fathers: CropSampler) -> Step:
+        begin, steps = partial(_begin, prior, cfg, generator), partial(fitting, k, scale, fathers, cfg, sigma)
+        state = driver.run("zssr", cfg.steps, begin, steps, fathers.device, generator)
+        balance = float(state.log_balance.detach().exp())
+        return Step(k, scale, PatchModel(state.network, cfg.level, cfg.level), balance)
+
+    half = half_kernel(kernel.cpu().numpy()) if scale == 4 else None
+    if half is None:
+        return Fitted((step(kernel, scale, fathers),))
+    k = kernel_tensor(half, kernel.device)
+    first = step(k, 2, fathers)
+    middle = Fitted((first,)).solve(low_res, tile).clamp(-1, 1)
+    return Fitted((first, step(k, 2, CropSampler([middle], turn=True))))
 
 
-def _train(
+@dataclass(kw_only=True)
+class Fitting(State):
+    """A network and the logarithm of the data step's weight, which are learned together."""
+
+    network: PatchDenoiser
+    log_balance: Tensor
+    optimiser: torch.optim.Adam
+    schedule: torch.optim.lr_scheduler.CosineAnnealingLR
+
+    def results(self) -> Iterable[Tensor]:
+        """All that was learned."""
+        return [*self.network.parameters(), self.log_balance]
+
+
+def fitting(
     kernel: Tensor,
     scale: int,
-    prior: PatchModel,
     fathers: CropSampler,
     cfg: ZssrSettings,
     sigma: float,
-    generator: torch.Generator,
+    state: Fitting,
     dtype: torch.dtype,
-    progress: Progress,
-) -> tuple[PatchDenoiser, float]:
-    """The network and the data step's weight, learned on father-son pairs."""
-    network = copy.deepcopy(prior.network).train()
-    device = fathers.device
+) -> Iterator[None]:
+    """Learn the way from sons, degraded by the kernel, to fathers (ZSSR), from the data step on."""
     crop = min(cfg.crop, fathers.largest) // scale * scale
-    log_balance = torch.tensor(math.log(cfg.balance), device=device, requires_grad=True)
-    optimiser = torch.optim.Adam(
-        [{"params": network.parameters(), "lr": cfg.rate}, {"params": [log_balance], "lr": 2e-2}]
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, cfg.steps)
-    level = torch.full((cfg.batch,), cfg.level, device=device)
-    m = network.margin
-    for step in range(cfg.steps):
-        father = fathers.draw(cfg.batch, crop, generator)
+    level = torch.full((cfg.batch,), cfg.level, device=fathers.device)
+    m = state.network.margin
+    for _ in range(state.step, cfg.steps):
+        father = fathers.draw(cfg.batch, crop, state.generator)
         son = circular_degrade(father, kernel, scale)
-        son = son + sigma * torch.randn(son.shape, generator=generator).to(device)
-        x = DataStep(son, kernel, scale)(bicubic_upscale(son, scale), log_balance.exp())
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            guess = network(reflect_pad(x, m, m, m, m), level)
-        loss = (guess - father).abs().mean()
-        optimiser.zero_grad(set_to_none=True)
+        son = son + sigma * torch.randn(son.shape, generator=state.generator).to(son.device)
+        x = DataStep(son, kernel, scale)(bicubic_upscale(son, scale), state.log_balance.exp())
+        with autocast(x.device, dtype):
+            estimate = state.network(reflect_pad(x, m, m, m, m), level)
+        loss = (estimate - father).abs().mean()
+        state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
-        optimiser.step()
-        schedule.step()
-        progress("zssr", step + 1, cfg.steps)
-    check_finite("training of zssr", [*network.parameters(), log_balance])
-    return network, float(log_balance.detach().exp())
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 0.5)
+        state.optimiser.step()
+        state.schedule.step()
+        yield
+
+
+def _begin(prior: PatchModel, cfg: ZssrSettings, generator: torch.Generator) -> Fitting:
+    network = copy.deepcopy(prior.network).train()
+    balance = torch.tensor(math.log(cfg.balance), device=next(network.parameters()).device, requires_grad=True)
+    learned = [{"params": network.parameters(), "lr": cfg.rate}, {"params": [balance], "lr": 2e-2}]
+    adam = torch.optim.Adam(learned)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
+    return Fitting(generator=generator, network=network, log_balance=balance, optimiser=adam, schedule=schedule)
 
 
 def _prepare(problem: Problem, tile: int) -> Prepared:
-    prior, cfg, scale = problem.once(solver_prior), problem.settings.zssr, problem.scale
+    """The networks are fitted once for each kernel and sigma, so the gate tries the very ones that make the picture."""
+    prior, cfg = problem.once(solver_prior), problem.settings.zssr
+    known: dict[tuple[bytes, float], Fitted] = {}
 
-    def learn(low_res: Tensor, k: Tensor, sigma: float, _: float) -> Tensor:
-        random, here = problem.generator(4), prior.on(low_res.device)
-        half = half_kernel(k.cpu().numpy()) if scale == 4 else None
-        if half is not None:
-            h = kernel_tensor(half, low_res.device)
-            return solve_in_two(low_res, h, here, fathers(problem), cfg, sigma, random, tile, progress=problem.progress)
-        return solve(low_res, k, scale, here, fathers(problem), cfg, sigma, random, tile, progress=problem.progress)
+    def fitted(kernel: Tensor, sigma: float) -> Fitted:
+        key = (kernel.cpu().numpy().tobytes(), sigma)
+        if key not in known:
+            random, crops, here = problem.generator(4), fathers(problem), kernel.to(problem.device)
+            known[key] = fit(
+                problem.low_res, here, problem.scale, prior, crops, cfg, sigma, random, problem.driver, tile
+            )
+        return known[key]
 
-    return Prepared(learn, learn)
+    def solve(low_res: Tensor, kernel: Tensor, sigma: float, _: float) -> Tensor:
+        return fitted(kernel, sigma).solve(low_res, tile)
+
+    return Prepared(solve, solve)
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:

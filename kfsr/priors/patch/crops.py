@@ -45,9 +45,9 @@ class CropSampler:
         which = torch.multinomial(self.areas, count, replacement=True, generator=generator).tolist()
         places = torch.rand(count, candidates, 2, generator=generator)
         votes = torch.rand(count, generator=generator).tolist()
-        turns = torch.randint(8 if self.turn else 1, (count,), generator=generator).tolist()
+        symmetries = torch.randint(8 if self.turn else 1, (count,), generator=generator).tolist()
         crops = []
-        for n, place, vote, r in zip(which, places, votes, turns, strict=True):
+        for n, place, vote, r in zip(which, places, votes, symmetries, strict=True):
             picture = self.pictures[n]
             room = torch.tensor([picture.shape[-2] - crop + 1, picture.shape[-1] - crop + 1])
             corners = (place * room).long()

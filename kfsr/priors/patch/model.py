@@ -32,16 +32,16 @@ class PatchModel:
         """The same model on another device; this one stays where it is."""
         return PatchModel(copy.deepcopy(self.network).to(device), self.sigma_min, self.sigma_max)
 
-    @torch.no_grad()
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         """E[clean | x] for noise of standard deviation sigma: same shape as x, float32. In tiles, exactly.
 
-        Raises NumericalError.
+        Differentiable in x; settles the precision itself, whatever the caller's autocast. Raises NumericalError.
         """
         sigma = min(max(sigma, self.sigma_min), self.sigma_max)
 
         def run(dtype: torch.dtype) -> Tensor:
-            clean = self._denoised(x, sigma, self.network.folded(sigma, dtype))
+            with torch.autocast(x.device.type, enabled=False):
+                clean = self._denoised(x, sigma, self.network.folded(sigma, dtype))
             check_finite("patch model", clean)
             return clean
 
@@ -62,13 +62,14 @@ class PatchModel:
         return SIGMA_DATA**2 / norm**2 * x + sigma * SIGMA_DATA / norm * out[..., :h, :w]
 
     def differentiable(self, x: Tensor, sigma: float) -> Tensor:
-        """As `denoise`, in one piece, and the gradient runs through it to `x`; the model itself learns nothing.
+        """As `denoise`, in one piece, in the precision of the caller's autocast, with no check of the result.
 
-        To be called under the autocast of the caller, who computes the gradient. Raises nothing of its own.
+        The gradient runs through it to `x`, and not to the network, which is left as it is.
         """
         sigma, m = min(max(sigma, self.sigma_min), self.sigma_max), self.network.margin
-        self.network.requires_grad_(False)
-        out: Tensor = self.network(reflect_pad(x, m, m, m, m), torch.full((len(x),), sigma, device=x.device))
+        frozen = {name: weights.detach() for name, weights in self.network.named_parameters()}
+        noisy = reflect_pad(x, m, m, m, m), torch.full((len(x),), sigma, device=x.device)
+        out: Tensor = torch.func.functional_call(self.network, frozen, noisy)
         return out
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import torch
+from torch import Tensor
 
-from kfsr.checkpoint import NO_CHECKPOINT, Checkpoint, Stateful
+from kfsr.checkpoint import PLAIN, Driver, State
 from kfsr.errors import NothingToLearn
-from kfsr.numerics import check_finite, in_working_precision
+from kfsr.numerics import autocast, weights_from
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import SIGMA_DATA, PatchDenoiser
-from kfsr.progress import Progress, silent
 from kfsr.settings import PatchSettings
 
 
@@ -20,73 +23,84 @@ def train_patch_model(
     crops: CropSampler,
     settings: PatchSettings,
     generator: torch.Generator,
-    *,
-    progress: Progress = silent,
+    driver: Driver = PLAIN,
     stage: str = "patch model",
-    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> PatchModel:
     """Denoiser of the patches that `crops` draws, (C, H, W) in [-1, 1] on one device.
 
-    Minimises E |D(x + sigma n, sigma) - x|^2 / c_out(sigma)^2 over crops x, white n and sigma log-uniform in
-    [sigma_min, sigma_max] (EDM, eq. 8), Adam with a one-cycle rate. The generator is a CPU one: with it the result
-    is the same on every run on one machine. Raises NothingToLearn when the pictures hold no whole patch, NumericalError
-    when the training ends in no numbers.
+    The generator is a CPU one: with it the result is the same on every run on one machine. Raises NothingToLearn when
+    the pictures hold no whole patch, NumericalError when the weights end up not finite.
     """
+    cfg = settings
+    begin = partial(_begin, crops, cfg, generator)
+    state = driver.run(stage, cfg.steps, begin, partial(training, crops, cfg), crops.device, generator)
+    return PatchModel(state.network, cfg.sigma_min, cfg.sigma_max)
 
-    def train(dtype: torch.dtype) -> PatchModel:
-        return _trained(crops, settings, generator, dtype, progress, stage, checkpoint)
 
-    return in_working_precision(crops.device, train, generator)
+@dataclass(kw_only=True)
+class Training(State):
+    """A network that learns, with Adam and a one-cycle rate."""
+
+    network: PatchDenoiser
+    optimiser: torch.optim.Adam
+    schedule: torch.optim.lr_scheduler.OneCycleLR
+
+    def results(self) -> Iterable[Tensor]:
+        """The weights."""
+        return self.network.parameters()
 
 
-def _trained(
-    crops: CropSampler,
-    cfg: PatchSettings,
-    generator: torch.Generator,
-    dtype: torch.dtype,
-    progress: Progress,
-    stage: str,
-    checkpoint: Checkpoint,
-) -> PatchModel:
-    device = crops.device
+def training(crops: CropSampler, cfg: PatchSettings, state: Training, dtype: torch.dtype) -> Iterator[None]:
+    """Minimise the denoising loss over sigma, log-uniform in [sigma_min, sigma_max]."""
     crop = min(cfg.crop, crops.largest)
-    network = _fresh_network(crops.channels, cfg, generator).to(device)
-    margin = network.margin
-    if crop <= 2 * margin:
-        raise NothingToLearn(
-            f"the picture is too small to learn its patches: {2 * margin + 1} px at least on each side"
-        )
+    for _ in range(state.step, cfg.steps):
+        clean = crops.draw(cfg.batch, crop, state.generator)
+        sigma = draw_sigma(cfg.batch, cfg.sigma_min, cfg.sigma_max, state.generator).to(clean.device)
+        loss, _, _ = denoising_loss(state.network, clean, sigma, state.generator, dtype)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+        state.optimiser.step()
+        state.schedule.step()
+        yield
+
+
+def draw_sigma(count: int, smallest: float, largest: float, generator: torch.Generator) -> Tensor:
+    """(count,) noise levels, log-uniform."""
+    return smallest * torch.exp(torch.rand(count, generator=generator) * math.log(largest / smallest))
+
+
+def denoising_loss(
+    network: PatchDenoiser, clean: Tensor, sigma: Tensor, generator: torch.Generator, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """E lambda(sigma) |D(x + sigma n, sigma) - x|^2 (EDM, eq. 2 and 8) over the crops x of `clean` (B, C, side, side).
+
+    Returns the loss, the noisy crops, and what the network makes of their middle.
+    """
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    noisy = clean + sigma[:, None, None, None] * noise
+    with autocast(clean.device, dtype):
+        estimate = network(noisy, sigma)
+    m = network.margin
+    target = clean[..., m : clean.shape[-2] - m, m : clean.shape[-1] - m]
+    return (loss_weight(sigma) * (estimate - target) ** 2).mean(), noisy, estimate
+
+
+def loss_weight(sigma: Tensor) -> Tensor:
+    """lambda = 1 / c_out^2 (EDM, table 1), (B, 1, 1, 1) of sigma (B,)."""
+    s = sigma[:, None, None, None]
+    return (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
+
+
+def _begin(crops: CropSampler, cfg: PatchSettings, generator: torch.Generator) -> Training:
+    with weights_from(generator):
+        network = PatchDenoiser(crops.channels, cfg.width).to(crops.device)
+    least = 2 * network.margin + 1
+    if min(cfg.crop, crops.largest) < least:
+        raise NothingToLearn(f"the picture is too small to learn its patches: {least} px at least on each side")
     optimiser = torch.optim.Adam(network.parameters(), cfg.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg.rate, total_steps=cfg.steps, pct_start=0.1)
-    log_range = math.log(cfg.sigma_max / cfg.sigma_min)
-    parts: dict[str, Stateful] = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    kept = checkpoint.stage(f"{stage}, {dtype}", cfg.steps, parts, generator)
-    for step in range(kept.first, cfg.steps):
-        clean = crops.draw(cfg.batch, crop, generator)
-        sigma = cfg.sigma_min * torch.exp(torch.rand(cfg.batch, generator=generator) * log_range)
-        noise = torch.randn(clean.shape, generator=generator).to(device)
-        sigma = sigma.to(device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            estimate = network(clean + sigma[:, None, None, None] * noise, sigma)
-        weight = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
-        target = clean[..., margin : crop - margin, margin : crop - margin]
-        loss = (weight[:, None, None, None] * (estimate - target) ** 2).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        kept.done(step + 1)
-        progress(stage, step + 1, cfg.steps)
-    check_finite(f"training of the {stage}", network.parameters())
-    return PatchModel(network, cfg.sigma_min, cfg.sigma_max)
-
-
-def _fresh_network(channels: int, cfg: PatchSettings, generator: torch.Generator) -> PatchDenoiser:
-    # Modules draw their weights from torch's global state: seed a fork of it, so that nobody else's moves.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        return PatchDenoiser(channels, cfg.width)
+    return Training(generator=generator, network=network, optimiser=optimiser, schedule=schedule)
 
 
 def training_seconds(settings: PatchSettings) -> float:
