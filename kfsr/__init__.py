@@ -3,6 +3,7 @@
     import kfsr
     result = kfsr.upscale(image, scale=4)       # image: kfsr.Image, or an array (H, W), (H, W, 3), (H, W, 4)
     kernel = kfsr.estimate_kernel(image, scale=4)
+    outcomes = kfsr.run(["scans/"], scale=4, output="out/", recursive=True)     # many pictures, one by one
 
 The names below load on first use, so that ``import kfsr`` alone stays fast and needs neither torch nor numpy.
 """
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from kfsr.image import Image
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result, estimate_kernel, upscale
+    from kfsr.recipe import Recipe
+    from kfsr.runs import run
 
 __version__ = "0.1.0"
 
-__all__ = ["Image", "Kernel", "KfsrError", "Result", "__version__", "estimate_kernel", "upscale"]
+__all__ = ["Image", "Kernel", "KfsrError", "Recipe", "Result", "__version__", "estimate_kernel", "run", "upscale"]
 
 _HOME = {
     "Image": "kfsr.image",
     "Kernel": "kfsr.kernel",
+    "Recipe": "kfsr.recipe",
     "Result": "kfsr.pipeline",
     "estimate_kernel": "kfsr.pipeline",
+    "run": "kfsr.runs",
     "upscale": "kfsr.pipeline",
 }
 

@@ -52,8 +52,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def remove_stale(folders: Iterable[Path]) -> None:
     """Remove the temporary files that `write_bytes` left in these folders when its process was killed.
 
-    Those of living processes stay: a file goes only when no process here has the number in its name and nobody, be it
-    in another container or on another machine, holds its lock. Never raises OSError: what cannot be removed stays.
+    Those of living processes stay: a file is removed only when no process here has the number in its name and no
+    process anywhere, in another container or on another machine, holds its lock. What cannot be removed stays.
     """
     if sys.platform == "win32":  # no way to tell
         return

@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from kfsr.pipeline.work import Work
 from torch import Tensor, nn
 
 from kfsr.analysis.windows import busiest_windows
@@ -24,7 +25,6 @@ from kfsr.estimators import kernelfusion
 from kfsr.evaluation.bench import find_cases
 from kfsr.image import read_image
 from kfsr.kernel import compare_kernels, load_kernel
-from kfsr.pipeline.work import Work
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.priors.siren import SirenKernel

@@ -1,16 +1,16 @@
-"""The commands put together, and the one way in and out of the process."""
+"""The commands put together, and the one way in and out of the program."""
 
 from __future__ import annotations
 
+import contextlib
 import io
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import bench, degrade, doctor, evaluate, kernel, upscale
-from kfsr.cli.console import print_error
+from kfsr.cli import bench, degrade, doctor, evaluate, kernel, recipe, upscale
 from kfsr.cli.status import Status, conclude, stoppable
+from kfsr.cli.streams import Streams
 
 app = typer.Typer(
     name="kfsr",
@@ -25,11 +25,11 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(context: typer.Context, wanted: bool) -> None:
     if wanted:
         import kfsr
 
-        sys.stdout.write(f"kfsr {kfsr.__version__}\n")
+        context.obj.write_text(f"kfsr {kfsr.__version__}")
         raise typer.Exit()
 
 
@@ -43,7 +43,7 @@ def main(
 ) -> None:
     """Zero-shot blind super-resolution: learn one photo's downscaling kernel and invert exactly that."""
     if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help() + "\n")
+        context.obj.write_text(context.get_help())
 
 
 app.command("upscale", short_help="Upscale pictures by 2, 3 or 4.")(upscale.upscale)
@@ -51,24 +51,28 @@ app.command("kernel", short_help="Find the downscaling kernel of a picture.")(ke
 app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
 app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
 app.command("bench", short_help="Score a whole data set and print the table.")(bench.bench)
+app.command("recipe", short_help="Print the choices of a run as a file.")(recipe.recipe)
 app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line; returns the exit status. Never raises, whatever happens inside."""
+def run(arguments: list[str], streams: Streams | None = None) -> int:
+    """Run one command line, on the process's streams unless others are given; returns the exit status. Never raises,
+    whatever happens inside."""
+    streams = streams or Streams.of_process()
     try:
-        with stoppable():
-            for stream in (sys.stdout, sys.stderr):
+        with stoppable(), contextlib.ExitStack() as redirected:
+            for stream in (streams.stdout, streams.stderr):
                 if isinstance(stream, io.TextIOWrapper):  # None when the parent closed it
                     stream.reconfigure(errors="backslashreplace")  # file names may hold anything
-            status = app(arguments, prog_name="kfsr", standalone_mode=False)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            if streams.stdout is not None:
+                redirected.enter_context(contextlib.redirect_stdout(streams.stdout))  # typer prints its help there
+            status = app(arguments, prog_name="kfsr", standalone_mode=False, obj=streams)
+            streams.flush()
     except BaseException as error:
         if hasattr(error, "format_message"):  # typer's own errors; their class has moved between versions
-            print_error(_usage_line(error))
+            streams.error(_usage_line(error))
             return Status.USAGE
-        return conclude(error)
+        return conclude(error, streams)
     return int(status or Status.DONE)
 
 

@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfsr.cli import options, output
+import kfsr.estimators.registry as estimators
+from kfsr.cli import options
+from kfsr.cli.command import command
 from kfsr.cli.console import Console
-from kfsr.cli.status import conclude_run, describe, guarded, print_failure
+from kfsr.cli.outcomes import versions
+from kfsr.cli.status import conclude_run
+from kfsr.cli.streams import Streams, describe
+from kfsr.recipe import Recipe
+from kfsr.runs.engine import progress_of
 
 if TYPE_CHECKING:
     from kfsr.evaluation.bench import Row
 
-
-class BenchKernel(StrEnum):
-    """Where the kernels come from: a method, or the data set's own truth."""
-
-    auto = "auto"
-    spectral = "spectral"
-    ikl = "ikl"
-    edges = "edges"
-    kernelfusion = "kernelfusion"
-    bicubic = "bicubic"
-    true = "true"
-
+TRUE = "true"
+"""The kernel method that takes the data set's own kernels."""
 
 _HEAD = "name       NCC    +-2px   size     dB  bicubic   gain  kernel s  picture s  gate       kernel by"
 
 
-@guarded
+@command("scale", "refine", "solver", "weights", "uncertainty", "preset", "seed")
 def bench(
+    streams: Streams,
+    *,
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Data set: lr_xN/, and gt/ and gt_k_xN/ for the truths.")
     ],
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these pictures.", show_default="all")
     ] = None,
-    scale: options.ScaleOption = 2,
     kernel_method: Annotated[
-        BenchKernel, typer.Option("--kernel-method", help="true takes the data set's kernels.")
-    ] = BenchKernel.auto,
-    refine: options.RefineOption = None,
-    solver: Annotated[options.Solver, typer.Option("--solver")] = options.Solver.unrolled,
-    weights: options.WeightsOption = None,
-    uncertainty: options.UncertaintyOption = None,
-    preset: options.PresetOption = options.Preset.balanced,
+        str | None,
+        typer.Option(
+            "--kernel-method",
+            help="How the kernels are found; true takes the data set's.",
+            show_default="auto",
+            **options.one_of((*estimators.names(), TRUE)),
+        ),
+    ] = None,
+    recipe: Recipe,
     window: Annotated[
         int, typer.Option("--window", metavar="N", min=0, help="Side of the scored window; 0 is all.")
     ] = 768,
@@ -65,8 +63,7 @@ def bench(
     truncated: Annotated[
         bool, typer.Option("--truncated", help="The files were truncated, not rounded (DIV2KRK): add 0.5.")
     ] = False,
-    device: options.DeviceOption = options.Device.auto,
-    seed: options.SeedOption = 0,
+    device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
@@ -76,66 +73,57 @@ def bench(
     The kernel is learned from the whole low-resolution picture, the central window is upscaled, and 16 pixels
     on each side of it are left out of the score. With --json one record per picture, and one for the summary.
     """
+    import torch
+
     from kfsr import pipeline
     from kfsr.evaluation import bench as engine
-    from kfsr.recipe import Recipe
 
-    true_kernel = kernel_method is BenchKernel.true
-    recipe = Recipe.make(
-        scale=scale,
-        kernel_method=None if true_kernel else str(kernel_method),
-        refine=refine,
-        solver=str(solver),
-        weights=weights,
-        uncertainty=uncertainty,
-        preset=str(preset),
-        seed=seed,
-    )
-    cases = engine.find_cases(folder, scale, names or [])
+    true_kernel = kernel_method == TRUE
+    recipe = Recipe.make(recipe, kernel_method=None if true_kernel else kernel_method)
+    cases = engine.find_cases(folder, recipe.scale, names or [])
     if kernels is not None:
         kernels.mkdir(parents=True, exist_ok=True)
-    console = Console(quiet)
-    place = options.use_torch(device, threads)
+    console = Console(streams, quiet)
+    place = options.device_named(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
     pipeline.check(recipe, place)
     rows: list[Row] = []
     errors: list[Exception | None] = []
     if not as_json:
-        output.write_text(_HEAD)
+        streams.write_text(_HEAD)
     with console.session():
         for case in cases:
-            console.subject = case.name
             try:
                 row = engine.run_case(
                     case,
                     recipe,
                     true_kernel=true_kernel,
+                    device=place,
                     window=window,
                     pictures=not kernels_only,
                     truncated=truncated,
                     kernels=kernels,
-                    device=place,
-                    progress=console.progress,
+                    progress=progress_of(case.name, console.on_event),
                 )
             except Exception as error:
-                console.close()
                 errors.append(error)
-                print_failure(error, case.name)
+                console.failure(error, case.name)
                 if as_json:
-                    output.write_record({"name": case.name, "error": describe(error)})
+                    streams.write_record({"name": case.name, "error": describe(error)})
                 continue
-            console.close()
             rows.append(row)
             errors.append(None)
             if as_json:
-                output.write_record(row.as_dict())
+                streams.write_record(row.as_dict())
             else:
-                output.write_text(_line(row))
+                streams.write_text(_line(row))
     total = engine.summary(rows)
     if as_json:
-        output.write_record({"summary": total, "versions": output.versions()})
+        streams.write_record({"summary": total, "versions": versions()})
     else:
         for key, value in total.items():
-            output.write_text(f"{key:<22} {value:.4g}" if key == "pictures" else f"{key:<22} {value:.4f}")
+            streams.write_text(f"{key:<22} {value:.4g}" if key == "pictures" else f"{key:<22} {value:.4f}")
     return conclude_run(errors)
 
 

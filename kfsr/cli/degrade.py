@@ -7,33 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kfsr.cli import options, output
+from kfsr.cli import options
+from kfsr.cli.command import command
 from kfsr.cli.console import Console
-from kfsr.cli.status import conclude_run, guarded, print_failure
-from kfsr.runs import plan as batch
-from kfsr.runs.plan import Job
+from kfsr.cli.status import conclude_run
+from kfsr.cli.streams import Streams
+from kfsr.recipe import Recipe
+from kfsr.runs.events import OnEvent, Warned
+from kfsr.runs.executors import perform
+from kfsr.runs.inputs import Source
+from kfsr.runs.plan import Job, plan
 
 if TYPE_CHECKING:
     from kfsr.image import Image
     from kfsr.kernel import Kernel
 
 
-@guarded
+@command("scale", "seed", "quality")
 def degrade(
+    streams: Streams,
+    *,
     source: Annotated[str, typer.Argument(metavar="SHARP", help="The picture; - is standard input.")],
     kernel_name: Annotated[
         str, typer.Option("--kernel", "-k", metavar="FILE", help="A kernel file, or the word bicubic or box.")
     ],
-    output_path: Annotated[
+    output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH", help="File, or - for standard output (PNG).")
     ],
-    scale: options.ScaleOption = 2,
+    recipe: Recipe,
     noise: Annotated[
         float,
         typer.Option("--noise", min=0, max=255, metavar="SIGMA", help="Gaussian noise, in grey levels."),
     ] = 0.0,
-    seed: options.SeedOption = 0,
-    quality: options.QualityOption = 95,
     quiet: options.QuietOption = False,
 ) -> int:
     """Make the low-resolution picture that a kernel would give: blur by it, keep every s-th pixel.
@@ -41,36 +46,34 @@ def degrade(
     Transparency is degraded with the picture. Where a side is no multiple of the scale, the last rows or
     columns give no pixel of their own.
     """
-    from kfsr.image import format_by_suffix
+    from kfsr.image import encode_image, format_by_suffix, write_image
 
+    scale = recipe.scale
     keep = [] if kernel_name in _NAMED else [Path(kernel_name)]
-    job = batch.plan([source], output_path, lambda path: path.name, check_name=format_by_suffix, keep=keep)[0]
+    job = plan([source], output, lambda path: path.name, check_name=format_by_suffix, keep=keep)[0]
     if job.target is None:
-        output.refuse_terminal("a picture")
-    console = Console(quiet)
+        streams.refuse_terminal("a picture")
+    machine = options.machine_for(streams, [Source(job.source)], "cpu", None)
+    console = Console(streams, quiet)
     with console.session():
         kernel = _find_kernel(kernel_name, scale)
 
-        def work(job: Job) -> Image:
-            from kfsr.image import encode_image, write_image
-
-            console.subject = job.source_name
-            sharp = output.read_picture(job.source)
+        def work(job: Job, on_event: OnEvent) -> Image:
+            sharp, _ = machine.read(job.source)
             if sharp.width % scale or sharp.height % scale:
-                width, height = (side // scale * scale for side in sharp.size)
-                console.warning(
-                    f"{sharp.width}x{sharp.height} is no multiple of {scale}; the result covers {width}x{height} of it"
-                )
-            low = degrade_image(sharp, kernel, noise, seed)
+                covered = "x".join(str(side // scale * scale) for side in sharp.size)
+                text = f"{sharp.width}x{sharp.height} is no multiple of {scale}; the result covers {covered} of it"
+                on_event(Warned(job.source_name, text))
+            low = degrade_image(sharp, kernel, noise, recipe.seed)
             if job.target is None:
-                output.write_data(encode_image(low, "PNG"))
+                streams.write_data(encode_image(low, "PNG"))
             else:
-                write_image(low, job.target, quality)
+                write_image(low, job.target, recipe.quality)
             return low
 
-        outcome = next(batch.run([job], work))
+        outcome = perform(job, work, console.on_event)
     if outcome.error is not None:
-        print_failure(outcome.error, job.source_name)
+        console.failure(outcome.error, job.source_name)
     elif outcome.value is not None:
         console.note(f"{job.source_name} -> {job.target_name}: {outcome.value.width}x{outcome.value.height}")
     return conclude_run([outcome.error])

@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import output
-from kfsr.cli.status import Status, guarded
+from kfsr.cli.command import command
+from kfsr.cli.outcomes import versions
+from kfsr.cli.status import Status
+from kfsr.cli.streams import Streams
 
 
-@guarded
+@command()
 def doctor(
+    streams: Streams,
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> int:
     """Say what this installation has, and test that it computes rightly.
@@ -25,7 +28,7 @@ def doctor(
     """
     score: dict[str, float] = {}
     checks: dict[str, Callable[[], str]] = {**_CHECKS, "blind upscaling": partial(_check_upscaling, score)}
-    record: dict[str, Any] = {"versions": output.versions()}
+    record: dict[str, Any] = {"versions": versions()}
     record |= {
         "system": f"{platform.system()} {platform.machine()}",
         "devices": _probe(_devices),
@@ -38,10 +41,10 @@ def doctor(
     problems += [f"{name}: {verdict}" for name, verdict in record["tests"].items() if verdict != "ok"]
     record |= {"healthy": not problems, "problems": problems}
     if as_json:
-        output.write_record(record)
+        streams.write_record(record)
     else:
         for line in _lines(record):
-            output.write_text(line)
+            streams.write_text(line)
     return Status.DONE if not problems else Status.INTERNAL
 
 
@@ -82,7 +85,7 @@ def _devices() -> dict[str, Any]:
             "bfloat16": working_dtype(torch.device("cuda", index)) is torch.bfloat16,
         }
     if torch.backends.mps.is_available():
-        found["mps"] = {"name": "Apple GPU"}
+        found["mps"] = {"name": "Apple GPU, not used: it has no float64"}
     return found
 
 
@@ -130,27 +133,17 @@ def _check_operator() -> str:
     return ""
 
 
-def _check_png() -> str:
-    """A picture survives being written and read."""
+def _check_files(depth: int, formats: tuple[str, ...]) -> str:
+    """Every bit of a picture survives being written and read."""
     import numpy as np
 
     from kfsr.image import Image, encode_image, read_image
 
-    values = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    again = read_image(encode_image(Image.from_array(values), "PNG"))
-    return "" if np.array_equal(np.rint(again.pixels * 255), values) else "a PNG came back changed"
-
-
-def _check_depth() -> str:
-    """So does every bit of a picture of 16."""
-    import numpy as np
-
-    from kfsr.image import Image, encode_image, read_image
-
-    values = np.random.default_rng(0).integers(0, 65536, (9, 7, 4), dtype=np.uint16)
-    for name in ("PNG", "TIFF"):
+    white = 2**depth - 1
+    values = np.random.default_rng(0).integers(0, white + 1, (9, 7, 4)).astype(np.uint8 if depth == 8 else np.uint16)
+    for name in formats:
         again = read_image(encode_image(Image.from_array(values), name))
-        if again.alpha is None or not np.array_equal(np.rint(np.dstack([again.pixels, again.alpha]) * 65535), values):
+        if again.alpha is None or not np.array_equal(np.rint(np.dstack([again.pixels, again.alpha]) * white), values):
             return f"a {name} came back changed"
     return ""
 
@@ -185,8 +178,8 @@ _EXTRAS = {"pillow-heif": "HEIC needs it; pip install 'kfsr[heic]'", "basicsr": 
 
 _CHECKS: dict[str, Callable[[], str]] = {
     "forward operator and adjoint": _check_operator,
-    "write and read": _check_png,
-    "16 bits a channel": _check_depth,
+    "write and read": partial(_check_files, 8, ("PNG",)),
+    "16 bits a channel": partial(_check_files, 16, ("PNG", "TIFF")),
     "bundled weights": _check_weights,
 }
 

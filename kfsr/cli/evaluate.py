@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kfsr.cli import options, output
+from kfsr.cli import options
+from kfsr.cli.command import command
 from kfsr.cli.console import Console
-from kfsr.cli.status import conclude_run, describe, guarded, print_failure
+from kfsr.cli.status import conclude_run
+from kfsr.cli.streams import Streams, describe
 from kfsr.errors import UsageError
-from kfsr.runs import plan as batch
-from kfsr.runs.plan import Job, Outcome
-
-if TYPE_CHECKING:
-    from kfsr.evaluation.pairs import Score
+from kfsr.runs.events import OnEvent
+from kfsr.runs.executors import Serial
+from kfsr.runs.plan import Job
 
 
-@guarded
+@command()
 def evaluate(
+    streams: Streams,
     result: Annotated[
         Path | None,
         typer.Argument(metavar="RESULT", help="A picture, or a folder of them.", show_default=False),
@@ -53,105 +54,83 @@ def evaluate(
         raise UsageError("to compare kernels, all of --kernel, --kernel-truth and --scale are needed")
     if result is None and kernel is None:
         raise UsageError("nothing to compare; give RESULT, or --kernel and --kernel-truth")
-    console = Console(quiet)
+    console = Console(streams, quiet)
     status = 0
     with console.session():
-        if result is not None and truth is not None:
+        if result is not None:
             status = _evaluate_pictures(result, truth, border, as_json, console)
-        elif result is not None:
-            status = _evaluate_without_truth(result, border, as_json, console)
         if kernel is not None and kernel_truth is not None and scale is not None:
-            _evaluate_kernels(kernel, kernel_truth, scale, as_json)
+            _evaluate_kernels(kernel, kernel_truth, scale, as_json, streams)
     return status
 
 
-def _evaluate_pictures(result: Path, truth: Path, border: int, as_json: bool, console: Console) -> int:
-    from kfsr.evaluation import pairs as evaluation
-
-    pairs, alone = evaluation.pair(result, truth)
-    if alone:
-        names = ", ".join(path.name for path in alone[:5]) + (", ..." if len(alone) > 5 else "")
-        console.warning(f"{len(alone)} of {len(pairs) + len(alone)} pictures have no truth: {names}")
-    truths = dict(pairs)
-
-    def work(job: Job) -> Score:
-        found = Path(job.source_name)
-        console.subject = job.source_name
-        return evaluation.score(found, truths[found], border)
-
-    width = max(12, *(len(found.name) for found, _ in pairs))
-    outcomes: list[Outcome[Score]] = []
-    for outcome in batch.run([Job(found, None) for found in truths], work):
-        if outcome.value is not None and not as_json and all(one.value is None for one in outcomes):
-            output.write_text(f"{'picture':<{width}}  Y-PSNR dB    SSIM")
-        outcomes.append(outcome)
-        _write_row(outcome, truths[Path(outcome.job.source_name)], width, as_json)
-    scores = [one.value for one in outcomes if one.value is not None]
-    if scores and as_json:
-        output.write_record({"mean_of": len(scores), **evaluation.mean(scores).as_dict()})
-    elif scores:
-        output.write_text(_row(f"mean of {len(scores)}", evaluation.mean(scores), width))
-    return conclude_run([one.error for one in outcomes])
+_COLUMNS = {"y_psnr": ("Y-PSNR dB", "9.3f"), "y_ssim": ("SSIM", "6.4f"), "niqe": ("NIQE", "6.3f")}
+"""Title and form of each score."""
 
 
-def _evaluate_without_truth(result: Path, border: int, as_json: bool, console: Console) -> int:
+def _evaluate_pictures(result: Path, truth: Path | None, border: int, as_json: bool, console: Console) -> int:
+    """One row for each picture, and one for their mean."""
     from kfsr.evaluation import pairs as evaluation
     from kfsr.evaluation.niqe import need_basicsr
 
-    found = evaluation.pictures(result)
-    need_basicsr()
+    truths: dict[Path, Path] = {}
+    if truth is None:
+        found = evaluation.pictures(result)
+        need_basicsr()
+    else:
+        pairs, alone = evaluation.pair(result, truth)
+        if alone:
+            names = ", ".join(path.name for path in alone[:5]) + (", ..." if len(alone) > 5 else "")
+            console.warning(f"{len(alone)} of {len(pairs) + len(alone)} pictures have no truth: {names}")
+        truths = dict(pairs)
+        found = list(truths)
 
-    def work(job: Job) -> float:
-        console.subject = job.source_name
-        return evaluation.score_without_truth(Path(job.source_name), border)
+    def work(job: Job, on_event: OnEvent) -> dict[str, float]:
+        path = Path(job.source_name)
+        if path in truths:
+            return evaluation.score(path, truths[path], border).as_dict()
+        return {"niqe": evaluation.score_without_truth(path, border)}
 
     width = max(12, *(len(path.name) for path in found))
-    outcomes: list[Outcome[float]] = []
-    for outcome in batch.run([Job(path, None) for path in found], work):
-        if outcome.value is not None and not as_json and all(one.value is None for one in outcomes):
-            output.write_text(f"{'picture':<{width}}    NIQE")
-        outcomes.append(outcome)
+    scores: list[dict[str, float]] = []
+    errors: list[Exception | None] = []
+    for outcome in Serial().run([Job(path, None) for path in found], work, console.on_event):
+        errors.append(outcome.error)
         name = outcome.job.source_name
+        record = {"result": name} | ({"truth": str(truths[Path(name)])} if truths else {}) | {"status": outcome.status}
         if outcome.error is not None:
-            print_failure(outcome.error, name)
-        if as_json and outcome.error is not None:
-            output.write_record({"result": name, "status": "failed", "error": describe(outcome.error)})
-        elif as_json:
-            output.write_record({"result": name, "status": "done", "niqe": outcome.value})
-        elif outcome.value is not None:
-            output.write_text(f"{Path(name).name:<{width}}  {outcome.value:6.3f}")
-    scores = [one.value for one in outcomes if one.value is not None]
-    if scores and as_json:
-        output.write_record({"mean_of": len(scores), "niqe": sum(scores) / len(scores)})
-    elif scores:
-        output.write_text(f"{f'mean of {len(scores)}':<{width}}  {sum(scores) / len(scores):6.3f}")
-    return conclude_run([one.error for one in outcomes])
+            console.failure(outcome.error, name)
+            record["error"] = describe(outcome.error)
+        if as_json:
+            console.streams.write_record(record | (outcome.value or {}))
+        if outcome.value is not None:
+            if not as_json and not scores:
+                titles = (_COLUMNS[key] for key in outcome.value)
+                cells = [title.rjust(int(form.split(".")[0])) for title, form in titles]
+                console.streams.write_text("  ".join([f"{'picture':<{width}}", *cells]))
+            if not as_json:
+                console.streams.write_text(_row(Path(name).name, outcome.value, width))
+            scores.append(outcome.value)
+    if scores:
+        mean = {key: sum(one[key] for one in scores) / len(scores) for key in scores[0]}
+        if as_json:
+            console.streams.write_record({"mean_of": len(scores), **mean})
+        else:
+            console.streams.write_text(_row(f"mean of {len(scores)}", mean, width))
+    return conclude_run(errors)
 
 
-def _write_row(outcome: Outcome[Score], truth: Path, width: int, as_json: bool) -> None:
-    if outcome.error is not None:
-        print_failure(outcome.error, outcome.job.source_name)
-    if as_json:
-        record = {"result": outcome.job.source_name, "truth": str(truth)}
-        if outcome.error is not None:
-            output.write_record({**record, "status": "failed", "error": describe(outcome.error)})
-        elif outcome.value is not None:
-            output.write_record({**record, "status": "done", **outcome.value.as_dict()})
-    elif outcome.value is not None:
-        output.write_text(_row(Path(outcome.job.source_name).name, outcome.value, width))
+def _row(name: str, score: dict[str, float], width: int) -> str:
+    return "  ".join([f"{name:<{width}}", *(format(value, _COLUMNS[key][1]) for key, value in score.items())])
 
 
-def _row(name: str, score: Score, width: int) -> str:
-    return f"{name:<{width}}  {score.y_psnr:9.3f}  {score.y_ssim:.4f}"
-
-
-def _evaluate_kernels(kernel: Path, truth: Path, scale: int, as_json: bool) -> None:
+def _evaluate_kernels(kernel: Path, truth: Path, scale: int, as_json: bool, streams: Streams) -> None:
     from kfsr.kernel import compare_kernels, load_kernel
 
     score = compare_kernels(load_kernel(kernel, scale), load_kernel(truth, scale))
     if as_json:
         about = {"kernel": str(kernel), "kernel_truth": str(truth), "scale": scale}
-        output.write_record(about | score.as_dict())
+        streams.write_record(about | score.as_dict())
         return
     for name, value in (
         ("NCC", score.ncc),
@@ -159,4 +138,4 @@ def _evaluate_kernels(kernel: Path, truth: Path, scale: int, as_json: bool) -> N
         ("NCC, truth turned by 180", score.ncc_flipped),
         ("size / true size", score.size_ratio),
     ):
-        output.write_text(f"{name:<25} {value:.4f}")
+        streams.write_text(f"{name:<25} {value:.4f}")

@@ -1,68 +1,48 @@
-"""The options that commands share, each declared once."""
+"""The options that commands share, each declared once; and what they say about the machine."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-
-class KernelMethod(StrEnum):
-    """Ways to find the kernel."""
-
-    auto = "auto"
-    spectral = "spectral"
-    ikl = "ikl"
-    edges = "edges"
-    kernelfusion = "kernelfusion"
-    bicubic = "bicubic"
-
-
-class KernelInit(StrEnum):
-    """Where `ikl` starts from."""
-
-    spectral = "spectral"
-    gaussian = "gaussian"
+import kfsr.estimators.registry as estimators
+import kfsr.solvers.registry as solvers
+from kfsr.cli.streams import Streams
+from kfsr.errors import InputError, UsageError
+from kfsr.recipe import MOST_UNCERTAIN, Recipe
+from kfsr.runs.engine import Machine
+from kfsr.runs.executors import Processes, Serial
+from kfsr.runs.inputs import STREAM, Source, find_pictures, read_list
+from kfsr.settings import PRESETS
 
 
-class Solver(StrEnum):
-    """Ways to the high-resolution picture once the kernel is known."""
+def one_of(names: Iterable[str]) -> dict[str, Any]:
+    """The part of an option that takes one of these names: check, help and completion."""
+    known = list(names)
 
-    unrolled = "unrolled"
-    unfolding = "unfolding"
-    zssr = "zssr"
-    bicubic = "bicubic"
+    def parse(value: str) -> str:
+        if value not in known:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
+        return value
 
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in known if name.startswith(incomplete)]
 
-class Preset(StrEnum):
-    """How much work is done."""
-
-    fast = "fast"
-    balanced = "balanced"
-    best = "best"
+    return {"metavar": f"[{'|'.join(known)}]", "parser": parse, "autocompletion": complete}
 
 
-class Device(StrEnum):
-    """Where torch computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-def _check_seed(seed: int) -> int:
+def _check_seed(seed: int | None) -> int | None:
     # Not min= and max=, which would print a number of nineteen digits in every help.
-    if not 0 <= seed < 2**63:
+    if seed is not None and not 0 <= seed < 2**63:
         raise typer.BadParameter(f"{seed} is not between 0 and 2**63 - 1")
     return seed
 
 
 def _parse_size(size: str) -> int:
     from kfsr.cost.memory import in_bytes
-    from kfsr.errors import UsageError
 
     try:
         return in_bytes(size)
@@ -70,7 +50,90 @@ def _parse_size(size: str) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
-ScaleOption = Annotated[int, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="How many times larger.")]
+def _listed(summaries: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({summary})" for name, summary in summaries.items())
+
+
+def _parse_device(device: str) -> str:
+    if device == "mps":
+        raise typer.BadParameter("mps has no float64, which kfsr computes with; use cpu")
+    parsed: str = _DEVICES["parser"](device)
+    return parsed
+
+
+_DEVICES = one_of(("auto", "cpu", "cuda"))
+_Field = tuple[Any, tuple[str, ...], dict[str, Any]]
+
+
+def _field(kind: Any, *names: str, **rest: Any) -> _Field:
+    return kind, names, rest
+
+
+_FIELDS: dict[str, _Field] = {
+    "scale": _field(int, "--scale", "-s", metavar="N", min=2, max=4, help="How many times larger."),
+    "kernel_method": _field(
+        str,
+        "--kernel-method",
+        help=f"How the kernel is found: {_listed(estimators.summaries())}.",
+        **one_of(estimators.names()),
+    ),
+    "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
+    "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
+    "trust_kernel": _field(
+        bool, "--trust-kernel", help="Take a kernel file that does not say where it comes from as exact."
+    ),
+    "refine": _field(
+        bool,
+        "--refine/--no-refine",
+        show_default="where the method gains by it",
+        help="Give the kernel its fine form, which no Gaussian has, through the solver.",
+    ),
+    "uncertainty": _field(
+        float,
+        "--uncertainty",
+        metavar="U",
+        min=0,
+        max=MOST_UNCERTAIN,
+        show_default="little for a given kernel, more for an estimate",
+        help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
+    ),
+    "joint": _field(
+        bool, "--joint", help="With kernelfusion: return the picture it finds with the kernel; for small pictures."
+    ),
+    "solver": _field(
+        str,
+        "--solver",
+        help=f"How the picture is made once the kernel is known: {_listed(solvers.summaries())}.",
+        **one_of(solvers.names()),
+    ),
+    "weights": _field(
+        Path,
+        "--weights",
+        metavar="FILE",
+        show_default="the bundled ones",
+        help="Other weights for the unrolled solver, USRNet's too.",
+    ),
+    "preset": _field(str, "--preset", "-p", help="How much work to do.", **one_of(PRESETS)),
+    "seed": _field(
+        int, "--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."
+    ),
+    "quality": _field(
+        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."
+    ),
+    "strip": _field(bool, "--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."),
+}
+"""For each field of the recipe its type, names and the rest of its option."""
+
+
+def recipe_option(field: str, aliases: Sequence[str] = ()) -> Any:
+    """The option for a field of the recipe. Its default is None, so that `--recipe` can say otherwise; what the help
+    says is the recipe's own."""
+    kind, names, rest = _FIELDS[field]
+    default = getattr(Recipe(), field)
+    shown: dict[str, Any] = {"show_default": False if default is None or default is False else str(default)}
+    return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
+
+
 InputsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="INPUT...", help="Pictures, folders of them, or - for standard input.", show_default=False),
@@ -81,51 +144,20 @@ FilesFromOption = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also take the inputs listed here, one a line or NUL-separated; - is stdin.",
+        help="Also take the inputs listed here, one a line or NUL-separated; - is standard input.",
     ),
 ]
 OutputOption = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="A file, a folder, or - for standard output."),
 ]
-KernelMethodOption = Annotated[
-    KernelMethod | None,
+DeviceOption = Annotated[
+    str,
     typer.Option(
-        "--kernel-method",
-        show_default="auto",
-        help="How the kernel is found: spectral (a Gaussian, in a second), ikl (the same, refined), edges (any form), "
-        "kernelfusion (any form, in minutes), auto (what suits the picture), bicubic (assume a clean resize).",
+        "--device",
+        help="Where to compute; auto takes a CUDA GPU if there is one.",
+        **_DEVICES | {"parser": _parse_device},
     ),
-]
-KernelInitOption = Annotated[KernelInit, typer.Option("--kernel-init", help="What ikl starts from.")]
-RefineOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--refine/--no-refine",
-        show_default="for spectral and ikl",
-        help="Give the kernel its fine form, which no Gaussian has, through the solver.",
-    ),
-]
-WeightsOption = Annotated[
-    Path | None,
-    typer.Option("--weights", metavar="FILE", help="Other weights for the unrolled solver: also USRNet's (.pth)."),
-]
-UncertaintyOption = Annotated[
-    float | None,
-    typer.Option(
-        "--uncertainty",
-        metavar="U",
-        min=0,
-        max=2,
-        show_default="0.05 for a given kernel, for an estimate 0.15 and more",
-        help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
-    ),
-]
-PresetOption = Annotated[Preset, typer.Option("--preset", "-p", help="How much work to do.")]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
-SeedOption = Annotated[
-    int,
-    typer.Option("--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."),
 ]
 ThreadsOption = Annotated[
     int | None,
@@ -138,8 +170,8 @@ WorkersOption = Annotated[
         metavar="N",
         min=1,
         max=256,
-        help="Pictures at a time, each in a process of its own with its share of the threads, and with memory of its "
-        "own. On a GPU they take turns: with 2 or 3 it computes while pictures are read and written.",
+        help="Pictures at a time, each in a process with its share of the threads and memory of its own. One at a time "
+        "computes on a GPU, while the others read and write their pictures.",
     ),
 ]
 MaxPixelsOption = Annotated[
@@ -159,35 +191,56 @@ MaxMemoryOption = Annotated[
         metavar="SIZE",
         parser=_parse_size,
         show_default="no limit",
-        help="Solve in tiles small enough for this much memory (4G, 800M); on a GPU that of the GPU.",
+        help="Solve in tiles small enough for this much memory (4G, 1500M); on a GPU that of the GPU.",
     ),
-]
-QualityOption = Annotated[
-    int,
-    typer.Option("--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")]
 
 
-def use_torch(device: Device, threads: int | None) -> str:
-    """Settle where torch computes, and with how many threads; returns the device's name.
+def find_inputs(streams: Streams, names: Sequence[str], list_file: str | None, recursive: bool) -> list[Source]:
+    """The pictures that the command line names, those of `--files-from` included (- is standard input).
 
-    Raises UsageError when the device asked for is not there.
+    Raises UsageError when there is none, InputError for a folder without pictures or a list that cannot be read.
     """
+    if list_file == STREAM and STREAM in names:
+        raise UsageError("'-' cannot be a picture and the list of --files-from at once")
+    if list_file is not None:
+        about = "standard input" if list_file == STREAM else list_file
+        data = streams.read("a list") if list_file == STREAM else _bytes_of_list(Path(list_file))
+        names = [*names, *read_list(data, about)]
+    return find_pictures(names, recursive)
+
+
+def _bytes_of_list(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the list cannot be read ({error.strerror})") from error
+
+
+def machine_for(
+    streams: Streams,
+    sources: Sequence[Source],
+    device: str,
+    threads: int | None,
+    workers: int = 1,
+    max_pixels: int | None = None,
+    max_memory: int | None = None,
+) -> Machine:
+    """Where the run computes. Standard input is read here where it is a picture; UsageError as `device_named`."""
+    place = device_named(device)
+    stdin = streams.read("a picture") if any(source.path is None for source in sources) else None
+    return Machine(Processes(workers) if workers > 1 else Serial(), place, threads, max_pixels, max_memory, stdin)
+
+
+def device_named(device: str) -> str:
+    """Torch's name for it; UsageError when the device asked for is not there."""
     import torch
 
-    from kfsr.errors import UsageError
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    available = {
-        Device.cuda: torch.cuda.is_available(),
-        Device.mps: torch.backends.mps.is_available(),
-        Device.cpu: True,
-    }
-    if device is Device.auto:
-        return next(str(one) for one, there in available.items() if there)
-    if not available[device]:
-        raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
-    return str(device)
+    there = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if there else "cpu"
+    if device == "cuda" and not there:
+        raise UsageError("there is no cuda device here; leave --device out or use --device cpu")
+    return device

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import signal
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from types import FrameType
-from typing import ParamSpec
 
-from kfsr.cli.console import print_error, print_line
+from kfsr.cli.streams import Streams
 from kfsr.errors import KfsrError, OutOfMemory, UsageError
-from kfsr.runs.plan import known_error
-
-P = ParamSpec("P")
+from kfsr.runs.events import known_error
 
 
 class Status(IntEnum):
@@ -46,37 +40,21 @@ class Stopped(BaseException):
         self.status = 128 + signum
 
 
-def guarded(command: Callable[P, int]) -> Callable[P, int]:
-    """The command with every exception turned into one line and a status, before typer has its own ideas."""
-
-    @functools.wraps(command)
-    def call(*args: P.args, **kwargs: P.kwargs) -> int:
-        try:
-            status = command(*args, **kwargs)
-            if sys.stdout is not None:
-                sys.stdout.flush()  # a closed pipe shows here, not while Python shuts down
-            return status
-        except BaseException as error:
-            return conclude(error)
-
-    return call
-
-
-def conclude(error: BaseException) -> int:
-    """Say in one line why the process ends, and return the status it ends with."""
+def conclude(error: BaseException, streams: Streams) -> int:
+    """Say in one line why the program ends, and return the status it ends with."""
     if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
         error = error.__context__  # typer makes its own exit of a closed pipe
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Status.INTERNAL
     if isinstance(error, Stopped):
-        print_line("kfsr: interrupted" if error.status == Status.INTERRUPTED else "kfsr: terminated")
+        streams.line("kfsr: interrupted" if error.status == Status.INTERRUPTED else "kfsr: terminated")
         return error.status
     if isinstance(error, BrokenPipeError):
-        _discard_stdout()
+        streams.discard()
         return Status.OUTPUT_CLOSED
     if isinstance(error, Exception):
         error = known_error(error)
-    print_failure(error)
+    streams.failure(error)
     return _status_of(error)
 
 
@@ -96,28 +74,16 @@ def conclude_run(errors: Sequence[Exception | None]) -> int:
     return statuses.pop() if len(statuses) == 1 else Status.NOTHING_DONE
 
 
-def print_failure(error: BaseException, about: str = "") -> None:
-    """One line about `error`, with the traceback in front where KFSR_DEBUG asks for it."""
-    if os.environ.get("KFSR_DEBUG") == "1":
-        traceback.print_exception(error)
-    print_error(describe(error), about)
-
-
-def describe(error: BaseException) -> str:
-    """What to tell the user about `error`."""
-    if isinstance(error, KfsrError):
-        return str(error)
-    return f"internal error ({type(error).__name__}: {error}); please report it with what KFSR_DEBUG=1 prints"
-
-
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGINT (Ctrl-C) and SIGTERM raise `Stopped` while the block runs; an ignored signal stays ignored."""
+    """SIGINT (Ctrl-C) and SIGTERM raise `Stopped` while the block runs; an ignored signal stays ignored. In a thread,
+    which gets no signals, nothing changes."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise Stopped(signum)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    own = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if own else {}
     heeded = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     for number in heeded:
         signal.signal(number, stop)
@@ -134,9 +100,3 @@ def _status_of(error: BaseException) -> Status:
     if isinstance(error, OutOfMemory):
         return Status.OUT_OF_MEMORY
     return Status.NOTHING_DONE if isinstance(error, KfsrError) else Status.INTERNAL
-
-
-def _discard_stdout() -> None:
-    # Else Python complains about the closed pipe once more when it flushes at exit.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -109,7 +109,7 @@ class _DeepTiff(TiffImagePlugin.TiffImageFile):
             return  # the other pages are counted and never decoded, whatever they are
         tags = self.tag_v2
         if set(_numbers(tags.get(_BITS))) != {16}:
-            raise UnsupportedError("channels of unlike depths")
+            raise UnsupportedError("channels of different depths")
         self._describe(tags)
         if self.white_is_zero:
             tags[_PHOTOMETRIC] = _BLACK_IS_ZERO
@@ -120,7 +120,7 @@ class _DeepTiff(TiffImagePlugin.TiffImageFile):
     def _describe(self, tags: TiffImagePlugin.ImageFileDirectory_v2) -> None:
         photometric, self.samples = tags.get(_PHOTOMETRIC, _WHITE_IS_ZERO), tags.get(_SAMPLES, 1)
         if not isinstance(self.samples, int):
-            raise ValueError("the number of channels is no number")
+            raise ValueError("the number of channels is not a number")
         extra = _numbers(tags.get(_EXTRA))
         self.extra = extra[-1] if extra else _ALPHA
         self.white_is_zero = photometric == _WHITE_IS_ZERO

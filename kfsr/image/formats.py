@@ -22,7 +22,7 @@ class Format:
     feature   Pillow's name of the codec where Pillow may be built without it, else None
     deep      whether 16 bits a channel can be stored
     dpi       whether pixels per inch can be stored outside EXIF
-    writable  whether it is written, too, and not only read
+    writable  whether it is written as well as read
     """
 
     name: str
@@ -78,13 +78,8 @@ def format_by_name(name: str) -> Format:
 
     Raises UsageError when it is unknown, only read, or its codec is missing.
     """
-    suffix = "." + name.lower().removeprefix(".")  # every format's name is one of its endings, too
-    for one in _FORMATS:
-        if suffix in one.suffixes:
-            if reason := _why_unwritable(one):
-                raise UsageError(reason)
-            return one
-    raise UsageError(f"{name!r} is not a known image format; use one of {_known_suffixes()}")
+    # Every format's name is also one of its endings.
+    return _writable("." + name.lower().removeprefix("."), f"{name!r} is not a known image format")
 
 
 def format_by_suffix(path: Path) -> Format:
@@ -92,28 +87,23 @@ def format_by_suffix(path: Path) -> Format:
 
     Raises UsageError, naming the path and the known endings, when there is none.
     """
-    suffix = path.suffix.lower()
-    for one in _FORMATS:
-        if suffix in one.suffixes:
-            if reason := _why_unwritable(one):
-                raise UsageError(f"{path}: {reason}")
-            return one
-    problem = f"the ending {path.suffix!r} is no known image format" if suffix else "the name has no ending"
-    raise UsageError(f"{path}: {problem}; use one of {_known_suffixes()}")
+    unknown = f"the ending {path.suffix!r} is not a known image format" if path.suffix else "the name has no ending"
+    return _writable(path.suffix.lower(), unknown, f"{path}: ")
 
 
 def codec_missing(one: Format) -> str:
-    """What to tell a user who has not the codec of `one`."""
+    """What to tell a user who lacks the codec of `one`."""
     if one.name == "HEIC":
         return "HEIC is read with pillow-heif, which is not installed; pip install 'kfsr[heic]'"
     return f"this installation of Pillow has no {one.name} codec; install a Pillow wheel from PyPI"
 
 
-def _why_unwritable(one: Format) -> str | None:
-    if not one.writable:
-        return f"{one.name} is read but not written; use one of {_known_suffixes()}"
-    return None if one.available else codec_missing(one)
-
-
-def _known_suffixes() -> str:
-    return ", ".join(suffix for suffixes in supported_formats().values() for suffix in suffixes)
+def _writable(suffix: str, unknown: str, prefix: str = "") -> Format:
+    known = ", ".join(one for suffixes in supported_formats().values() for one in suffixes)
+    found = next((one for one in _FORMATS if suffix in one.suffixes), None)
+    if found is None or not found.writable:
+        problem = unknown if found is None else f"{found.name} is read but not written"
+        raise UsageError(f"{prefix}{problem}; use one of {known}")
+    if not found.available:
+        raise UsageError(f"{prefix}{codec_missing(found)}")
+    return found

@@ -72,7 +72,7 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
     The result is upright (EXIF orientation applied), gray or RGB, with alpha where the file has transparency, with
     depth 16 from PNG and TIFF of 16 bits and from HEIC of more than 8. Of an animation, or a TIFF of several pages,
     the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
-    is missing, unreadable, no image, damaged, too large or deeper than that.
+    is missing, unreadable, not an image, damaged, too large or deeper than that.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     data, name, kind, depth = _identified(source, name, limit)
@@ -115,7 +115,7 @@ def read_size(
 ) -> tuple[int, int]:
     """Width and height as the file stores them, before it is turned upright; arguments as those of `read_image`.
 
-    Raises the InputError that `read_image` would for what is missing, unreadable, no image, too large, too deep or
+    Raises the InputError that `read_image` would for what is missing, unreadable, not an image, too large, too deep or
     damaged in its header; damage further on shows only when the picture is read.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
@@ -137,16 +137,15 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
     longest = _BYTES_PER_PIXEL * limit + _BYTES_BESIDE
     try:
         with Path(path).open("rb") as file:
-            data = file.read(sniff.HEAD)
-            kind = _known_kind(data, name)
+            head = file.read(sniff.HEAD)
+            kind = _known_kind(head, name)
+            if os.fstat(file.fileno()).st_size > longest:
+                raise InputError(f"{name}: the file is too long for {limit} pixels; convert it or raise the limit")
             if file.seekable():  # a pipe is not
                 _check_header(file, kind, limit, name)
+                head = b""
                 file.seek(0)
-                data = b""
-            if os.fstat(file.fileno()).st_size <= longest:
-                data += file.read(longest + 1)
-                if len(data) <= longest:
-                    return data
+            return head + file.read()
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file; check the name") from error
     except IsADirectoryError as error:
@@ -155,9 +154,6 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
         raise InputError(f"{name}: no permission to read it; change its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
-    raise InputError(
-        f"{name}: the file is larger than any picture of the limit of {limit} pixels; convert it or raise the limit"
-    )
 
 
 def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit: int) -> tuple[bytes, str, str, int]:

@@ -14,7 +14,7 @@ _ELEMENT = re.compile(rb"<(" + _STALE + rb")>[^<]*</\1>")
 
 
 def tidy_xmp(raw: object) -> bytes | None:
-    """The packet `raw` as Pillow hands it out, without orientation and sizes; None for what is no XMP in UTF-8."""
+    """The packet `raw` as Pillow hands it out, without orientation and sizes; None for anything but XMP in UTF-8."""
     packet = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     if not isinstance(packet, bytes) or b"<rdf:RDF" not in packet:
         return None

@@ -24,7 +24,7 @@ CONVENTION = "correlation, K = scale (mod 2), origin at (K - 1)/2"
 KERNELGAN = "kernelgan"
 # The largest kernel in the widest number type is 0.5 MB; what is much larger is another kind of file.
 _MAX_BYTES = 8 * 2**20
-# What NumPy raises, between its header's parser and its reader, on bytes that are no array.
+# What NumPy raises, between its header's parser and its reader, on bytes that are not an array.
 _NPY_ERRORS = (ValueError, EOFError, OSError, TypeError, SyntaxError, KeyError, OverflowError, tokenize.TokenError)
 _SUFFIXES = ".npy, .npz, .mat"
 # Files from before there was a provenance name their method alone; by these they are estimates.
@@ -42,7 +42,7 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
              stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
 
     A kernel whose file does not say where it comes from is of unknown provenance, and so counts as an estimate. With
-    `trusted` such a kernel is a given one: the caller vouches for it. An estimate stays an estimate.
+    `trusted` such a kernel counts as given: the caller vouches for it. An estimate stays an estimate.
 
     The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
     was off by more than 1 %. Raises InputError, one line with the file's name, for anything that is not such
@@ -54,7 +54,7 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     if suffix == ".png":
         raise InputError(f"{path}: a picture of a kernel cannot be read back; give the {_SUFFIXES} file instead")
     if suffix not in _READERS:
-        raise InputError(f"{path}: {suffix or 'a name without an ending'} is no kernel file; use {_SUFFIXES}")
+        raise InputError(f"{path}: {suffix or 'a name without an ending'} is not a kernel file; use {_SUFFIXES}")
     data = _read(path)
     try:
         kernel, total = _READERS[suffix](data, scale)
@@ -106,7 +106,7 @@ def kernel_bytes(kernel: Kernel, suffix: str) -> bytes:
 
             return encode_image(Image.from_array(plot_kernel(kernel)), "PNG")
         case _:
-            raise UsageError(f"{suffix or 'no ending'} is no kernel file; use {_SUFFIXES} or .png")
+            raise UsageError(f"{suffix or 'a name without an ending'} is not a kernel file; use {_SUFFIXES} or .png")
     return out.getvalue()
 
 
@@ -154,14 +154,14 @@ def _read_mat(data: bytes, scale: int) -> tuple[Kernel, float]:
         names = ", ".join(ascii(name)[1:-1] for name in sorted(parts)) or "nothing"
         raise InputError(f"holds no variable named Kernel; it has: {names}")
     if not isinstance(parts["Kernel"], np.ndarray):
-        raise InputError("its Kernel is no matrix of plain numbers; a kernel is real numbers")
+        raise InputError("its Kernel is not a matrix of plain numbers; a kernel is real numbers")
     _check_shape(parts["Kernel"].shape)
     _check_scale_of(parts, scale)
     array = _numbers(parts["Kernel"])
     convention = _word(parts, "convention")
     if convention not in (None, KERNELGAN):
         raise InputError(f"its convention {convention!r} is unknown to this version; save the array as .npy")
-    with np.errstate(all="ignore"):  # of what is no number the kernel itself complains
+    with np.errstate(all="ignore"):  # Kernel itself refuses NaN and infinity
         total = float(array.sum())
         whole = array / total
     if convention is None:
@@ -192,7 +192,7 @@ def _check_scale_of(parts: dict[str, Any], scale: int) -> None:
 
 
 def _word(parts: dict[str, Any], key: str) -> str | None:
-    """The text under a key: None when there is none or it is no text."""
+    """The text under a key: None when there is none, or something else."""
     value = np.asarray(parts.get(key, ""))
     return (str(value.item()) or None) if value.size == 1 and value.dtype.kind == "U" else None
 
@@ -238,7 +238,7 @@ def _numbers(array: Any) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind not in "fiu":
         raise InputError(f"holds {array.dtype} values; a kernel is real numbers")
-    with np.errstate(invalid="ignore", over="ignore"):  # of what is no number the kernel itself complains
+    with np.errstate(invalid="ignore", over="ignore"):  # Kernel itself refuses NaN and infinity
         return np.asarray(array, dtype=np.float64)
 
 

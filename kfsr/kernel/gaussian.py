@@ -13,7 +13,7 @@ from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale, default_size
 
 MIN_VARIANCE = 0.05
-"""Square pixels; a Gaussian narrower than this along any axis is no longer learned from a picture but invented."""
+"""Square pixels; below this along any axis, a Gaussian's width cannot be learned from a picture."""
 
 
 def gaussian_kernel(covariance: np.ndarray, scale: int, size: int | None = None) -> Kernel:

@@ -1,7 +1,7 @@
 """Reading arrays of numbers and words out of MATLAB files (level 5, ``save -v6`` and ``-v7``).
 
-scipy's reader does more, but it crashes the whole process on some damaged files; a kernel may come from
-anywhere. Format: "MAT-File Format", The MathWorks.
+scipy's reader does more, but some damaged files make it crash the whole process, and a kernel may come
+from anywhere. Format: "MAT-File Format", The MathWorks.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _bar_labels(x: int, field: int, low: float, top: float) -> list[Line | Text]
 
 
 def _markers(kernel: Kernel, cell: int) -> list[Line | Text]:
-    """Plus at the middle, cross at the centre of mass, each with a dark rim to stand out from white, too."""
+    """Plus at the middle, cross at the centre of mass, each with a dark rim to stand out from white as well."""
     from kfsr.image.draw import Line
 
     middle = kernel.size * cell / 2
@@ -115,23 +115,17 @@ def _markers(kernel: Kernel, cell: int) -> list[Line | Text]:
     x, y = _LEFT + middle - 0.5, _TOP + middle - 0.5
     u, v = x + _inside(col * cell, middle), y + _inside(row * cell, middle)
     marks: list[Line | Text] = []
-    for width, colour, reach in ((5, _BLACK, 12), (2, _GREEN, 10)):
-        marks += [
-            Line(((x - reach, y), (x + reach, y)), colour, width),
-            Line(((x, y - reach), (x, y + reach)), colour, width),
-        ]
-    for width, colour, reach in ((5, _BLACK, 8), (2, _CYAN, 7)):
-        marks += [
-            Line(((u - reach, v - reach), (u + reach, v + reach)), colour, width),
-            Line(((u - reach, v + reach), (u + reach, v - reach)), colour, width),
-        ]
+    for width, colour, r in ((5, _BLACK, 12), (2, _GREEN, 10)):
+        ends = (((x - r, y), (x + r, y)), ((x, y - r), (x, y + r)))
+        marks += [Line(one, colour, width) for one in ends]
+    for width, colour, r in ((5, _BLACK, 8), (2, _CYAN, 7)):
+        ends = (((u - r, v - r), (u + r, v + r)), ((u - r, v + r), (u + r, v - r)))
+        marks += [Line(one, colour, width) for one in ends]
     return marks
 
 
 def _inside(value: float, limit: float) -> float:
-    """A kernel with large negative values can have its centre of mass outside; keep its mark on the
-    canvas.
-    """
+    # A kernel with large negative values can have its centre of mass outside; its mark stays on the canvas.
     return max(-limit, min(limit, value))
 
 

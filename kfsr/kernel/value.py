@@ -5,7 +5,7 @@ Canonical convention, used everywhere inside kfsr: a K x K array in *correlation
     y[i] = sum_m k[m] * x[s*i + m - (K - s)/2]
 
 so that low-resolution pixel i sits at high-resolution coordinate s*i + (s - 1)/2 when the kernel's centre of
-mass is at (K - 1)/2. That is where `torch`'s bicubic with ``align_corners=False`` puts it, too.
+mass is at (K - 1)/2. That is where `torch`'s bicubic with ``align_corners=False`` puts it as well.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Kernel:
         """Kernel from any 2-D array in correlation form whose middle (n - 1)/2 is the kernel's origin.
 
         Normalises the sum, zero-pads to a square and repairs a wrong parity by moving the array half a pixel
-        (cubic spline). Raises InputError for arrays that are no kernel: not 2-D, empty, over 129 px, not
+        (cubic spline). Raises InputError for arrays that cannot be one: not 2-D, empty, over 129 px, not
         finite, or with a sum of zero.
         """
         check_scale(scale)

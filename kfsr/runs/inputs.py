@@ -51,6 +51,16 @@ def find(names: Iterable[str], suffixes: Sequence[str], recursive: bool = False)
     return sources
 
 
+def find_pictures(names: Iterable[str], recursive: bool = False) -> list[Source]:
+    """The same of the formats that are read; UsageError when nothing is named."""
+    from kfsr.image import readable_formats
+
+    names = list(names)
+    if not names:
+        raise UsageError("no INPUT: name pictures or folders, or a list of them with --files-from")
+    return find(names, [suffix for one in readable_formats().values() for suffix in one], recursive)
+
+
 def read_list(data: bytes, about: str) -> list[str]:
     """The names in a list, one a line, or separated by NUL as `find -print0` writes them; InputError when empty."""
     separator = b"\0" if b"\0" in data else b"\n"

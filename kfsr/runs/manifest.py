@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from kfsr.errors import OutputError
@@ -27,22 +26,24 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_file(path: Path) -> str:
-    """The same of a file, which need not fit into memory. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class Manifest:
+    """The lists of finished results as they are now: each folder's is read once, when it is first asked for."""
 
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, Entry]] = {}
 
-def is_finished(target: Path, source: Path, settings: str) -> bool:
-    """Whether `target` is, byte for byte, what a run with these settings made of `source`; not when either is missing
-    or cannot be read."""
-    entry = _entries(target.parent / NAME).get(target.name)
-    if entry is None or entry[2] != settings:
-        return False
-    try:
-        return digest_of_file(source) == entry[1] and digest_of_file(target) == entry[0]
-    except OSError:
-        return False
+    def is_finished(self, target: Path, source: Path, settings: str) -> bool:
+        """Whether `target` is, byte for byte, what a run with these settings made of `source`; not when either is
+        missing or cannot be read."""
+        if target.parent not in self._folders:
+            self._folders[target.parent] = _entries(target.parent / NAME)
+        entry = self._folders[target.parent].get(target.name)
+        if entry is None or entry[2] != settings:
+            return False
+        try:
+            return _digest_of_file(source) == entry[1] and _digest_of_file(target) == entry[0]
+        except OSError:
+            return False
 
 
 def record(target: Path, result: bytes, source: str, settings: str) -> None:
@@ -67,9 +68,13 @@ def record(target: Path, result: bytes, source: str, settings: str) -> None:
         raise OutputError(f"{path}: the list of finished pictures cannot be written ({error.strerror})") from error
 
 
-@lru_cache(maxsize=64)
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:  # it need not fit into memory
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _entries(path: Path) -> dict[str, Entry]:
-    """The last entry of each file, as they were when the run began to look into the folder."""
+    """The last entry of each file."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:

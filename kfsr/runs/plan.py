@@ -1,24 +1,14 @@
-"""Inputs to outputs: what is read, where it is written, and that one bad file does not stop the rest.
-
-`plan` settles every name before any work starts; `run` does the work file by file. Neither knows what the
-work is, so that all commands share them. `kfsr.runs.workers` is the same with several processes.
-"""
+"""Inputs to outputs: what is read and where it is written, every name settled before any work starts."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
-from kfsr.cost import peak
-from kfsr.errors import InputError, KfsrError, OutOfMemory, OutputError, UsageError, is_out_of_memory
+from kfsr.errors import InputError, OutputError, UsageError
 from kfsr.runs.inputs import STREAM, Source
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,21 +28,6 @@ class Job:
     def target_name(self) -> str:
         """The output as messages and reports call it."""
         return "standard output" if self.target is None else str(self.target)
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[T]):
-    """What became of a job: `value` from the work, or the `error` that ended it. `seconds` is wall time, `peak_mib` the
-    most memory its process held meanwhile (None: not known; see `kfsr.cost.peak`).
-
-    An error that is no `KfsrError` is a fault of this program.
-    """
-
-    job: Job
-    value: T | None
-    error: Exception | None
-    seconds: float
-    peak_mib: float | None = None
 
 
 def plan(
@@ -78,7 +53,7 @@ def plan(
 
     Raises UsageError for calls that cannot be meant: a folder as input, two results with one name, a result
     that would overwrite an input, several results for one file; OutputError when the place to write is not
-    there. Missing inputs are left for `run` to report, so that the others get done.
+    there. Missing inputs are left for the run to report, so that the others get done.
     """
     sources = [_source(name) for name in inputs]
     _refuse_impossible(sources, output)
@@ -130,52 +105,6 @@ def tidy(results: Iterable[Path]) -> None:
     from kfsr.image import remove_stale
 
     remove_stale({Path(os.path.realpath(path)).parent for path in results})
-
-
-def checkpoint_of(target: Path | None) -> Path | None:
-    """Where the state of a long run is kept while its result is made: beside it, hidden."""
-    return None if target is None else target.with_name(f".{target.name}.kfsr-state")
-
-
-def remove_checkpoint(checkpoint: Path | None) -> None:
-    """Remove it, if there is one; its result is safe."""
-    if checkpoint is not None:
-        with contextlib.suppress(OSError):
-            checkpoint.unlink()
-
-
-def run(jobs: Iterable[Job], work: Callable[[Job], T]) -> Iterator[Outcome[T]]:
-    """Do `work` on each job and yield its outcome as it finishes; an exception ends its job, not the others.
-
-    Only what concerns the whole process passes through: interruption, and a closed standard output.
-    """
-    for job in jobs:
-        started = time.perf_counter()
-        peak.restart()
-        value: T | None = None
-        failure: Exception | None = None
-        try:
-            value = work(job)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            failure = known_error(error)
-        yield Outcome(job, value, failure, time.perf_counter() - started, peak.mebibytes())
-
-
-def known_error(error: Exception) -> Exception:
-    """`error` as a `KfsrError` where its meaning for the user is known, else `error` itself."""
-    if isinstance(error, KfsrError):
-        return error
-    if is_out_of_memory(error):
-        known: KfsrError = OutOfMemory("not enough memory; use a smaller picture, scale or --preset")
-    elif isinstance(error, OSError) and error.filename is not None:
-        known = InputError(f"{os.fsdecode(error.filename)}: {error.strerror}")
-    elif isinstance(error, OSError) and error.strerror:
-        known = OutputError(error.strerror)
-    else:
-        return error
-    return known.with_traceback(error.__traceback__)
 
 
 def _source(name: str | Source) -> Source:

@@ -1,6 +1,7 @@
-"""Runs the program as its users do: a process of its own."""
+"""Runs the program: in this process, with streams of its own, or as its users do, in a process."""
 
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -8,8 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import kfsr
+from kfsr.cli import run
+from kfsr.cli.streams import Streams
 
 # The cheapest way from a picture to a larger one.
 QUICK = ("--kernel-method", "bicubic", "--solver", "bicubic")
@@ -27,12 +31,21 @@ def command(*args):
     return [sys.executable, "-m", "kfsr", *map(str, args)]
 
 
-def kfsr_run(folder, *args, stdin=b"", env=None):
-    """`kfsr ARGS` in `folder`; stdout as bytes, stderr as text."""
-    done = subprocess.run(
-        command(*args), cwd=folder, input=stdin, capture_output=True, env=env or environment(), timeout=300
-    )
-    return Finished(done.returncode, done.stdout, done.stderr.decode())
+def kfsr_run(folder, *args, stdin=b"", env=None, process=False):
+    """`kfsr ARGS` in `folder`; stdout as bytes, stderr as text. In this process, unless a `process` is asked for, the
+    environment is another or there are workers, which are to be children of the program alone."""
+    args = list(map(str, args))
+    if process or env is not None or "--workers" in args:
+        done = subprocess.run(
+            command(*args), cwd=folder, input=stdin, capture_output=True, env=env or environment(), timeout=300
+        )
+        return Finished(done.returncode, done.stdout, done.stderr.decode())
+    streams = Streams(*(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")))
+    with contextlib.chdir(folder), mock.patch.dict(os.environ, KFSR_DEBUG=""):
+        status = run(args, streams)
+    for stream in (streams.stdout, streams.stderr):
+        stream.flush()
+    return Finished(status, streams.stdout.buffer.getvalue(), streams.stderr.buffer.getvalue().decode())
 
 
 class Finished:

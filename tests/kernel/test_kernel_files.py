@@ -213,7 +213,7 @@ MALFORMED = {
     "mat for another scale": (".mat", mat(Kernel=GOOD, scale=3), "made for scale 3, not 2"),
     "mat of unknown convention": (".mat", mat(Kernel=GOOD, convention="odd"), "'odd' is unknown"),
     "MATLAB 7.3": (".mat", b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n", "-v7"),
-    "unknown ending": (".txt", b"", r"'?\.txt'? is no kernel file; use \.npy, \.npz, \.mat"),
+    "unknown ending": (".txt", b"", r"'?\.txt'? is not a kernel file; use \.npy, \.npz, \.mat"),
     "no ending": ("", b"", "without an ending"),
 }
 
@@ -286,9 +286,9 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 def test_saving_where_it_cannot_be(tmp_path: Path) -> None:
     kernel = bicubic_kernel(2)
-    with pytest.raises(UsageError, match=r"k\.tiff: \.tiff is no kernel file; use .*\.png"):
+    with pytest.raises(UsageError, match=r"k\.tiff: \.tiff is not a kernel file; use .*\.png"):
         save_kernel(kernel, tmp_path / "k.tiff")
-    with pytest.raises(UsageError, match="no ending"):
+    with pytest.raises(UsageError, match="without an ending is not"):
         kernel_bytes(kernel, "")
     with pytest.raises(OutputError, match=r"k\.npy: .*folder"):
         save_kernel(kernel, tmp_path / "absent" / "k.npy")

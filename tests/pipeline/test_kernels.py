@@ -7,11 +7,12 @@ import pytest
 from pictures import TINY, low_resolution, photo, up
 
 import kfsr
-from kfsr import settings
-from kfsr.errors import InputError, UsageError
+from kfsr import settings, weights
+from kfsr.errors import InputError, NothingToLearn, UsageError
 from kfsr.estimators import edges
 from kfsr.image import luma
-from kfsr.kernel import Kernel, gaussian_kernel
+from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
+from kfsr.recipe import Recipe
 from kfsr.settings import AutoSettings, EdgesSettings
 
 
@@ -54,6 +55,7 @@ def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
     low = photo(50, 41)
     alone = up(low, kernel_method="kernelfusion", solver="bicubic")
     assert (alone.kernel.method, alone.kernel.size) == ("kernelfusion", 14)
+    assert alone.report.choice == ""
     whole = up(low, kernel_method="kernelfusion", joint=True)
     assert whole.image.pixels.shape == (100, 82, 3)
     assert (whole.report.solver, whole.report.gate.verdict) == ("joint", "trusted")
@@ -61,14 +63,15 @@ def test_kernelfusion_finds_a_kernel_and_a_picture_of_the_whole():
     assert np.array_equal(part.image.pixels, whole.image.pixels[10:50, 14:74])
 
 
-def test_kernelfusion_does_no_worse_than_the_edges_alone():
+def test_kernelfusion_with_the_edges_does_no_worse_than_the_edges_alone():
     low = photo(64, 80)  # with so little training it finds nothing itself
-    fused, alone = (
-        kfsr.estimate_kernel(low, scale=2, preset="tiny", kernel_method=name) for name in ("kernelfusion", "edges")
-    )
-    assert (fused.method, alone.method) == ("kernelfusion", "edges")
+    names = ("kernelfusion-edges", "edges")
+    both, alone = (kfsr.estimate_kernel(low, kernel_method=name, preset="tiny") for name in names)
+    assert (both.method, alone.method) == names
     plane = luma(low / 255)
-    assert edges.objective(plane, fused, TINY.edges) <= edges.objective(plane, alone, TINY.edges)
+    assert edges.objective(plane, both, TINY.edges) <= edges.objective(plane, alone, TINY.edges)
+    said = up(low, kernel_method="kernelfusion-edges", solver="bicubic").report.choice
+    assert said.startswith("edges: the lower objective (kernelfusion, polished by the edges ")
 
 
 def test_kernelfusion_steps_back_from_a_picture_without_a_window():
@@ -128,3 +131,48 @@ def test_a_kernel_that_several_pictures_share(method):
 def test_no_picture_at_all():
     with pytest.raises(UsageError, match="no picture"):
         kfsr.estimate_kernel([], scale=2)
+
+
+def test_invisible_pixels_tell_nothing():
+    """Their colours are anything; they once steered the kernel."""
+    low = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))[:120, :120]
+    alpha = np.full(low.shape[:2], 255, np.uint8)
+    alpha[20:70, 30:90] = 0
+    wild = low.copy()
+    wild[alpha == 0] = np.random.default_rng(0).integers(0, 256, (int((alpha == 0).sum()), 3), np.uint8)
+    for method in ("spectral", "edges"):
+        kernels = [
+            kfsr.estimate_kernel(np.dstack([picture, alpha]), kernel_method=method, preset="tiny", refine=False)
+            for picture in (low, wild)
+        ]
+        assert np.array_equal(kernels[0].array, kernels[1].array)
+
+
+def test_no_kernel_is_learned_at_scale_1_yet():
+    with pytest.raises(UsageError, match="scale 1 yet; use 2, 3 or 4"):
+        kfsr.estimate_kernel(photo(), scale=1)
+
+
+def test_broken_weights_are_not_a_picture_without_detail(monkeypatch):
+    """They once gave bicubic interpolation and no word."""
+    monkeypatch.setattr(weights, "_bundled", lambda name: b"PK\3\4 not weights")
+    weights._network.cache_clear()
+    try:
+        with pytest.raises(InputError, match=r"unrolled\.safetensors: .*install kfsr again") as caught:
+            up(photo(), kernel=gaussian_kernel(np.eye(2), 2))
+        assert not isinstance(caught.value, NothingToLearn)
+    finally:
+        weights._network.cache_clear()
+
+
+def test_a_kernel_of_unknown_origin_is_tested_for_ringing(tmp_path):
+    """As an estimate is; `kfsr kernel -o k.npy` and `--kernel k.npy` once switched the test off."""
+    low = low_resolution(gaussian_kernel(np.eye(2) * 0.8, 2))
+    save_kernel(gaussian_kernel(np.eye(2) * 6, 2), tmp_path / "wide.npy")
+    window = (0, 0, 16, 16)
+    unknown, trusted = (
+        kfsr.upscale(low, Recipe.make(preset="fast", kernel=tmp_path / "wide.npy", trust_kernel=trust), window=window)
+        for trust in (False, True)
+    )
+    assert "rings" in unknown.report.gate.reason
+    assert trusted.report.gate.verdict == "trusted"

@@ -4,6 +4,7 @@ import pytest
 
 from kfsr.errors import OutputError
 from kfsr.runs import manifest
+from kfsr.runs.manifest import Manifest
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def finished(tmp_path):
 
 
 def test_a_finished_result_is_known(finished):
-    assert manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+    assert Manifest().is_finished(finished, finished.with_name("a.png"), "settings")
 
 
 @pytest.mark.parametrize(("source", "settings"), [(b"other", "settings"), (b"input", "other"), (None, "settings")])
@@ -25,14 +26,14 @@ def test_another_input_or_other_settings_or_none_are_not(finished, source, setti
     path = finished.with_name("other.png")
     if source is not None:
         path.write_bytes(source)
-    assert not manifest.is_finished(finished, path, settings)
+    assert not Manifest().is_finished(finished, path, settings)
 
 
 def test_a_result_that_is_not_whole_is_not(finished):
     finished.write_bytes(b"resul")
-    assert not manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+    assert not Manifest().is_finished(finished, finished.with_name("a.png"), "settings")
     finished.unlink()
-    assert not manifest.is_finished(finished, finished.with_name("a.png"), "settings")
+    assert not Manifest().is_finished(finished, finished.with_name("a.png"), "settings")
 
 
 def test_the_last_line_counts_and_half_a_line_does_not(finished):
@@ -44,11 +45,20 @@ def test_the_last_line_counts_and_half_a_line_does_not(finished):
     path.write_bytes(whole + b'\n{"file": "a_x2.p')
     manifest.record(finished.with_name("b.png"), b"b", manifest.digest(b"input"), "settings")
     finished.with_name("b.png").write_bytes(b"b")
-    manifest._entries.cache_clear()
     for name in ("a_x2.png", "b.png"):
-        assert manifest.is_finished(finished.with_name(name), source, "settings")
+        assert Manifest().is_finished(finished.with_name(name), source, "settings")
 
 
 def test_nowhere_to_write(tmp_path):
     with pytest.raises(OutputError, match="list of finished"):
         manifest.record(tmp_path / "missing" / "a.png", b"", "", "")
+
+
+def test_what_is_finished_meanwhile_is_known_to_the_next_run_of_this_process(tmp_path):
+    """The list was kept from the first look on."""
+    source, target = tmp_path / "a.png", tmp_path / "a_x2.png"
+    source.write_bytes(b"input")
+    assert not Manifest().is_finished(target, source, "settings")
+    manifest.record(target, b"result", manifest.digest(b"input"), "settings")
+    target.write_bytes(b"result")
+    assert Manifest().is_finished(target, source, "settings")

@@ -7,7 +7,9 @@ import torch
 
 from kfsr.cli.status import Status, conclude_run
 from kfsr.errors import InputError, KfsrError, OutOfMemory, UsageError
-from kfsr.runs.plan import Job, known_error, plan, run
+from kfsr.runs.events import known_error
+from kfsr.runs.executors import Serial, perform
+from kfsr.runs.plan import Job, plan
 
 
 def rename(source):
@@ -50,23 +52,23 @@ def test_a_result_may_not_be_a_later_input(tmp_path):
 def test_errors_end_their_own_job_only():
     jobs = [Job(Path(name), None) for name in ("one", "two", "three")]
 
-    def work(job):
+    def work(job, on_event):
         if job.source_name == "two":
             raise InputError("two: is bad")
         return job.source_name.upper()
 
-    outcomes = list(run(jobs, work))
+    outcomes = list(Serial().run(jobs, work, print))
     assert [one.value for one in outcomes] == ["ONE", None, "THREE"]
     assert isinstance(outcomes[1].error, InputError)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, BrokenPipeError])
 def test_what_concerns_the_process_is_not_held_back(stop):
-    def work(job):
+    def work(job, on_event):
         raise stop
 
     with pytest.raises(stop):
-        list(run([Job(None, None)], work))
+        perform(Job(None, None), work, print)
 
 
 def test_memory_errors_are_known_whoever_raises_them():

@@ -1,0 +1,68 @@
+"""The outcomes of a run, told one by one as they come, and summed up."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, TypeVar
+
+from kfsr.cli.console import Console
+from kfsr.cli.status import conclude_run
+from kfsr.cli.streams import describe
+from kfsr.runs.events import Outcome
+
+T = TypeVar("T")
+
+
+def follow(
+    outcomes: Generator[Outcome[T], None, None],
+    console: Console,
+    tell: Callable[[Outcome[T]], None],
+    record: Callable[[Outcome[T]], dict[str, Any]] | None,
+    counted: tuple[str, ...] = ("done", "skipped", "failed"),
+) -> int:
+    """Do the run; returns the exit status. tell: says what was done or skipped; failures are said here. record: what
+    JSON says besides of an outcome, None for no JSON. counted: what the summary of several outcomes counts."""
+    errors: list[Exception | None] = []
+    counts = dict.fromkeys(counted, 0)
+    with closing(outcomes):
+        for outcome in outcomes:
+            if outcome.error is not None:
+                console.failure(outcome.error, outcome.job.source_name)
+            else:
+                tell(outcome)
+            if record is not None:
+                with console.clear():
+                    console.streams.write_record(_head(outcome) | record(outcome) | _foot(outcome))
+            errors.append(outcome.error)
+            counts[outcome.status] += 1
+    if len(errors) > 1:
+        console.note(", ".join(f"{count} {what}" for what, count in counts.items()))
+        if record is not None:
+            console.streams.write_record({"summary": counts})
+    return conclude_run(errors)
+
+
+def _head(outcome: Outcome[Any]) -> dict[str, Any]:
+    about = {"input": outcome.job.source_name, "output": outcome.job.target_name, "status": outcome.status}
+    return about | ({} if outcome.error is None else {"error": describe(outcome.error)})
+
+
+def _foot(outcome: Outcome[Any]) -> dict[str, Any]:
+    return {"seconds": round(outcome.seconds, 3), "peak_memory_mib": outcome.peak_mib, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program and of what its results depend on."""
+    from importlib import metadata  # slow to import, and help does not need it
+
+    import kfsr
+
+    found = {"kfsr": kfsr.__version__, "python": platform.python_version()}
+    for name in ("torch", "numpy", "scipy", "pillow"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found

@@ -1,0 +1,115 @@
+"""The three streams of a command, handed through and never looked up: data on standard output and nothing else there,
+messages on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from kfsr.errors import KfsrError, OutputError, UsageError
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Each is None where the caller has closed it."""
+
+    stdin: TextIO | None
+    stdout: TextIO | None
+    stderr: TextIO | None
+
+    @classmethod
+    def of_process(cls) -> Streams:
+        """Those of this process."""
+        return cls(sys.stdin, sys.stdout, sys.stderr)
+
+    def read(self, what: str) -> bytes:
+        """All of standard input; UsageError, saying `what` was wanted, when it is a keyboard or closed."""
+        if self.stdin is None or self.stdin.isatty():
+            raise UsageError(f"'-' reads {what} from standard input, but nothing is piped in")
+        return self.stdin.buffer.read()
+
+    def refuse_terminal(self, what: str) -> None:
+        """UsageError when standard output is a screen, on which `what` would be noise."""
+        if self.stdout is not None and self.stdout.isatty():
+            raise UsageError(f"{what} would go to the terminal; give a file with -o, or pipe it on")
+
+    def write_data(self, data: bytes) -> None:
+        """`data` to standard output; OutputError when there is none, BrokenPipeError when its reader has gone."""
+        out = self._out()
+        out.buffer.write(data)
+        out.buffer.flush()
+
+    def write_text(self, text: str) -> None:
+        """A line of text that is a command's result, at once."""
+        out = self._out()
+        out.write(text + "\n")
+        out.flush()
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """One JSON object on one line. What JSON cannot say (NaN, infinity) is null."""
+        self.write_text(json.dumps(_plain(record), allow_nan=False))
+
+    def line(self, text: str) -> None:
+        """`text` as exactly one line on standard error; control characters in file names are made visible."""
+        if self.stderr is None:
+            return
+        visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        with contextlib.suppress(OSError, ValueError):  # nobody is left to tell
+            self.stderr.write(visible + "\n")
+            self.stderr.flush()
+
+    def error(self, text: str, about: str = "") -> None:
+        """One `kfsr: error:` line, whatever `--quiet` says; `about` is the input concerned."""
+        self.line("kfsr: error: " + with_subject(about, text))
+
+    def failure(self, error: BaseException, about: str = "") -> None:
+        """The same of an exception, with the traceback in front where KFSR_DEBUG asks for it."""
+        if os.environ.get("KFSR_DEBUG") == "1" and self.stderr is not None:
+            traceback.print_exception(error, file=self.stderr)
+        self.error(describe(error), about)
+
+    def flush(self) -> None:
+        """A closed pipe shows here, not while Python shuts down."""
+        if self.stdout is not None:
+            self.stdout.flush()
+
+    def discard(self) -> None:
+        """Nobody reads standard output any more; else Python complains of it once more when it flushes at exit."""
+        if self.stdout is not None:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
+
+    def _out(self) -> TextIO:
+        if self.stdout is None:
+            raise OutputError("standard output is closed")
+        return self.stdout
+
+
+def describe(error: BaseException) -> str:
+    """What to tell the user about `error`."""
+    if isinstance(error, KfsrError):
+        return str(error)
+    return f"internal error ({type(error).__name__}: {error}); please report it with what KFSR_DEBUG=1 prints"
+
+
+def with_subject(subject: str, text: str) -> str:
+    """`text` with the name of what it is about in front, unless it holds that already."""
+    return text if not subject or subject in text else f"{subject}: {text}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "tolist"):  # numpy
+        return _plain(value.tolist())
+    return value

@@ -1,0 +1,139 @@
+"""The part that upscaling and finding kernels have in common: jobs to outcomes, in as many processes as wanted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from kfsr.errors import OutOfMemory, OutputError, UsageError
+from kfsr.runs import device_lock
+from kfsr.runs.events import Finished, OnEvent, Outcome, Progress, Started, known_error
+from kfsr.runs.executors import Executor, Serial
+from kfsr.runs.plan import Job, tidy
+
+if TYPE_CHECKING:
+    from kfsr.image import Image
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes, which its results do not depend on. executor: what does the work. device: of torch.
+    threads: of all processes together, None for what torch takes. max_pixels: of a picture. max_memory: bytes, of a
+    picture. stdin: what "-" among the inputs stands for."""
+
+    executor: Executor = field(default_factory=Serial)
+    device: str = "cpu"
+    threads: int | None = None
+    max_pixels: int | None = None
+    max_memory: int | None = None
+    stdin: bytes | None = None
+
+    def read(self, path: Path | None) -> tuple[Image, bytes]:
+        """The picture in a file, or in standard input (None), and the bytes it was decoded from. InputError."""
+        from kfsr.image import read_bytes, read_image
+
+        name = "standard input" if path is None else str(path)
+        data = (self.stdin or b"") if path is None else read_bytes(path, name, self.max_pixels)
+        return read_image(data, name, self.max_pixels), data
+
+    def size(self, path: Path | None) -> tuple[int, int]:
+        """Width and height of the same picture, as far as its header tells; raises the same."""
+        from kfsr.image import read_size
+
+        if path is None:
+            return read_size(self.stdin or b"", "standard input", self.max_pixels)
+        return read_size(path, max_pixels=self.max_pixels)
+
+
+def execute(
+    jobs: Sequence[Job],
+    work: Callable[[Job, OnEvent, str | None], T],
+    machine: Machine,
+    on_event: OnEvent,
+    finished: Collection[Job] = (),
+) -> Generator[Outcome[T], None, None]:
+    """Do the jobs that are not `finished`, and yield the outcome of all; those of other processes come in any order.
+
+    work: is given the path of a lock on the device, too (see `device_lock`). Raises UsageError when standard input
+    would have to reach another process. Close the generator in any case: that ends the work.
+    """
+    processes = machine.executor.processes
+    if min(processes, len(jobs)) > 1 and any(job.source is None for job in jobs):
+        raise UsageError("'-' cannot be among the pictures of several --workers; name files only")
+    to_do = [job for job in jobs if job not in finished]
+    executor = machine.executor if len(to_do) > 1 else Serial()
+    targets = [job.target for job in jobs if job.target is not None]
+    tidy(targets)
+    on_event(Started(len(to_do)))
+    with _threads_kept(), device_lock.shared(machine.device, executor.processes) as lock:
+        # The share also where fewer are at work: a picture does not depend on how many others are left.
+        begin = partial(_begin, _share(machine.threads, processes))
+        try:
+            with closing(executor.run(to_do, partial(_locked, work, lock), on_event, begin)) as outcomes:
+                for job in jobs:
+                    outcome = Outcome[T](job) if job in finished else next(outcomes)
+                    on_event(Finished(outcome))
+                    yield outcome
+        finally:
+            if executor.processes > 1:
+                tidy(targets)  # what processes that were killed have left
+
+
+@contextlib.contextmanager
+def checkpoint_for(target: Path | None) -> Iterator[Path | None]:
+    """The file for the state of a job's long stages while the block runs, beside its result and hidden. It goes when
+    the block is done, and when it fails in a way that the same command would repeat; it stays when it is interrupted.
+    """
+    path = None if target is None else target.with_name(f".{target.name}.kfsr-state")
+    keep = True
+    try:
+        yield path
+        keep = False
+    except Exception as error:
+        keep = isinstance(known_error(error), OutOfMemory | OutputError)  # another time there may be room
+        raise
+    finally:
+        if path is not None and not keep:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def progress_of(subject: str, on_event: OnEvent) -> Callable[[str, int, int], None]:
+    """The core's progress as events about `subject`."""
+    return lambda stage, step, total: on_event(Progress(subject, stage, step, total))
+
+
+def _locked(work: Callable[[Job, OnEvent, str | None], T], lock: str | None, job: Job, on_event: OnEvent) -> T:
+    return work(job, on_event, lock)
+
+
+def _share(threads: int | None, processes: int) -> int:
+    import torch
+
+    return max(1, (threads or torch.get_num_threads()) // processes)
+
+
+def _begin(threads: int) -> None:
+    import torch
+
+    import kfsr.pipeline  # noqa: F401 - so that the first picture's time is its own
+
+    torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def _threads_kept() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,120 @@
+"""Kernels of many pictures, one each or one for all: what `kfsr kernel` does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfsr.errors import UsageError
+from kfsr.recipe import Recipe
+from kfsr.runs import device_lock
+from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
+from kfsr.runs.events import OnEvent, Outcome
+from kfsr.runs.inputs import Source
+from kfsr.runs.plan import Job, plan
+
+if TYPE_CHECKING:
+    from kfsr.kernel import Kernel
+
+SUFFIXES = (".npy", ".npz", ".mat", ".png")
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """shared: the pictures of the one kernel, else each has its own. written: whether the kernels go to files; one with
+    a target of None is left to the caller. plot: a file that shows the kernel."""
+
+    jobs: Sequence[Job]
+    recipe: Recipe
+    shared: tuple[Source, ...]
+    written: bool
+    plot: Path | None
+
+
+def prepare(
+    sources: Sequence[Source],
+    recipe: Recipe,
+    machine: Machine,
+    *,
+    output: str | None = None,
+    shared: bool = False,
+    written: bool = True,
+    plot: Path | None = None,
+) -> KernelPlan:
+    """The plan of finding kernels; `output` as in `runs.plan`. shared: one kernel for all the pictures. written: False
+    leaves the kernels to the caller. plot: also draw the kernel there. Raises as `plan` does."""
+    from kfsr import pipeline
+
+    pipeline.check(recipe, machine.device)
+    if shared and output is None and written:
+        raise UsageError("--shared makes one kernel of all the pictures; name its file with -o")
+    named = [Source(sources[0].path)] if shared else sources
+    keep = [plot, *(source.path for source in sources if source.path is not None)] if shared else [plot]
+    jobs = plan(
+        named,
+        output,
+        kernel_name if output is None else kernel_name_in_folder,
+        check_name=check_kernel_name if written else None,
+        keep=[path for path in keep if path is not None],
+    )
+    if plot is not None:
+        _check_plot(plot, jobs)
+    return KernelPlan(jobs, recipe, tuple(sources) if shared else (), written, plot)
+
+
+def carry_out(plan: KernelPlan, machine: Machine, on_event: OnEvent) -> Generator[Outcome[Kernel], None, None]:
+    """Do it, yielding what becomes of each kernel. Close it in any case."""
+    return execute(plan.jobs, partial(_estimate, plan, machine), machine, on_event)
+
+
+def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, lock: str | None) -> Kernel:
+    """One kernel: read its pictures, find it, write it."""
+    import kfsr
+    from kfsr.image import Image, write_image
+    from kfsr.kernel import plot_kernel, save_kernel
+
+    pictures = [machine.read(source.path)[0] for source in plan.shared or [Source(job.source)]]
+    target = job.target if plan.written else None
+    with checkpoint_for(target) as state:
+        with device_lock.held(lock, machine.device):
+            found = kfsr.estimate_kernel(
+                pictures,
+                plan.recipe,
+                device=machine.device,
+                checkpoint=state,
+                progress=progress_of(job.source_name, on_event),
+            )
+        if target is not None:
+            save_kernel(found, target)
+    if plan.plot is not None:
+        write_image(Image.from_array(plot_kernel(found)), plan.plot)
+    return found
+
+
+def kernel_name(picture: Path) -> str:
+    """File name of a picture's kernel beside the picture."""
+    return f"{picture.stem}_kernel.npy"
+
+
+def kernel_name_in_folder(picture: Path) -> str:
+    """File name of a picture's kernel in a folder of kernels."""
+    return f"{picture.stem}.npy"
+
+
+def check_kernel_name(path: Path) -> None:
+    """UsageError when no kernel can be written under this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: a kernel file ends in one of {', '.join(SUFFIXES)}")
+
+
+def _check_plot(path: Path, jobs: Sequence[Job]) -> None:
+    from kfsr.image import format_by_suffix
+
+    if len(jobs) > 1:
+        raise UsageError("--plot draws one kernel, and there are several pictures; leave it out")
+    format_by_suffix(path)
+    if jobs[0].source is not None:
+        plan([str(jobs[0].source)], str(path), lambda picture: picture.name)
