@@ -1,8 +1,8 @@
 """The spectral kernel, calibrated: how wrong it may be, and what the picture itself says beside its spectra.
 
 Spectra cannot tell a wide kernel from a soft photograph. A small network that was trained on photographs with known
-kernels (`models/calibration`) looks at the picture, whose edges and grain tell more, and at the fit. With C the kernel's
-covariance in low-resolution pixels and
+kernels (`models/calibration`) looks at the picture, whose edges and grain tell more, and at the fit. With C the
+kernel's covariance in low-resolution pixels and
 
     L(C) = log(C + f I) = [[size + slant, cross], [cross, size - slant]]        (matrix logarithm, f = `FLOOR`)
 

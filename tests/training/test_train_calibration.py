@@ -1,4 +1,4 @@
-"""The trainer of the size judge, for a few steps."""
+"""The trainer of the calibration, for a few steps."""
 
 import pickle
 
