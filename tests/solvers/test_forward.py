@@ -13,7 +13,6 @@ from kfsr.solvers import unfolding, unrolled, zssr
 from kfsr.solvers.unrolled import UnrolledNet
 from kfsr.solvers.usrnet import USRNet
 
-
 KERNEL = kernel_of([[1.5, 0.4], [0.4, 0.8]])
 
 
