@@ -17,9 +17,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from kfsr.pipeline.work import Work
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.estimators import kernelfusion
 from kfsr.evaluation.bench import find_cases
@@ -29,7 +29,7 @@ from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
-from kfsr.progress import silent
+from kfsr.recipe import Recipe
 
 DIRECT_RATE = 2e-2
 """Of Adam for logits, which have to move by about 5; a SIREN's weights hardly move."""
@@ -82,11 +82,12 @@ def main() -> None:
         if case.kernel is None:
             continue
         truth = load_kernel(case.kernel, args.scale)
-        work = Work([read_image(case.low_res)], args.scale, args.preset, args.seed, "cpu", silent)
-        cfg = replace(work.preset.kernelfusion, **changed)
-        places = busiest_windows(work.luminances[0], cfg.window, cfg.windows)
-        windows = torch.cat([work.low_res[(..., *place)] for place in places])
-        model = train_patch_model(CropSampler(work.tensors), cfg.patch, work.generator(7))
+        recipe = Recipe.make(scale=args.scale, preset=args.preset, seed=args.seed)
+        problem = Problem([read_image(case.low_res)], recipe)
+        cfg = replace(problem.settings.kernelfusion, **changed)
+        places = busiest_windows(problem.luminances[0], cfg.window, cfg.windows)
+        windows = torch.cat([problem.low_res[(..., *place)] for place in places])
+        model = train_patch_model(CropSampler(problem.tensors), cfg.patch, problem.generator(7))
         for variant in args.variants:
             direct = variant == "direct kernel"
             clock = time.perf_counter()
@@ -99,7 +100,7 @@ def main() -> None:
                     args.scale,
                     NoPatchModel() if variant == "no patch model" else model,
                     replace(cfg, kernel_rate=DIRECT_RATE) if direct else cfg,
-                    work.generator(8),
+                    problem.generator(8),
                 ).kernel
             score = compare_kernels(kernel, truth)
             line = json.dumps(
