@@ -16,7 +16,7 @@ def face(tmp_path):
 
 
 def upscaled(folder, name, *options):
-    kfsr_run(folder, "upscale", "face.png", "-o", name, "--preset", "fast", *options).ok()
+    kfsr_run(folder, "upscale", "face.png", "-o", name, "--preset", "fast", *options, process=True).ok()
     return (folder / name).read_bytes()
 
 
@@ -61,7 +61,7 @@ def test_a_limit_is_kept_and_changes_the_picture_by_a_grey_level_at_most(tmp_pat
     peaks = []
     for name, limit in limits.items():
         args = ("upscale", "wide.png", "-o", name, "--preset", "fast", "--kernel", "k.npy", "--json", *limit)
-        peaks.append(json.loads(kfsr_run(tmp_path, *args).ok().stdout)["peak_memory_mib"])
+        peaks.append(json.loads(kfsr_run(tmp_path, *args, process=True).ok().stdout)["peak_memory_mib"])
     assert peaks[1] < 620 < peaks[0]
     difference = np.abs(levels(tmp_path, "free.png") - levels(tmp_path, "less.png"))
     assert (difference > 1).mean() < 1e-3
