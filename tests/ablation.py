@@ -2,9 +2,9 @@
 
     python tests/ablation.py LEVIN --scale 4 --names im_24 im_13 -o results.ndjson
 
-LEVIN: a folder as `kfsr bench` reads it. A line of JSON per picture and variant goes to the output, with the NCC of the
-kernel, also within 2 px.
-All variants of a picture share its patch model, its window and the seed.
+LEVIN: a folder in the layout that `kfsr bench` reads. One line of JSON per picture and variant goes to the output, with
+the kernel's NCC, and its best NCC within a shift of 2 px. All variants of a picture share its patch model, its window
+and the seed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from kfsr.pipeline.work import Work
 from torch import Tensor, nn
 
+from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.estimators import kernelfusion
 from kfsr.evaluation.bench import find_cases
@@ -29,21 +29,21 @@ from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
-from kfsr.progress import silent
+from kfsr.recipe import Recipe
 
 DIRECT_RATE = 2e-2
-"""Of Adam for logits, which have to move by about 5; a SIREN's weights hardly move."""
+"""Adam's rate for the logits, which have to move by about 5; a SIREN's weights hardly move."""
 
 
 class NoPatchModel:
-    """Leaves the picture one step back in time as it is, noise and all."""
+    """Returns the picture one step back in time as it is, noise included."""
 
     def differentiable(self, x: Tensor, _sigma: float) -> Tensor:
         return x
 
 
 class OneCall(UNet):
-    """The U-Net for x_0 only; what the patch model makes of the step back is not refined again."""
+    """The U-Net for x_0 only; what the patch model makes of the step back is not refined a second time."""
 
     calls = 0
 
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="*", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="other settings of the preset's")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="replace these settings")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     changed = {name: int(value) for name, value in (one.split("=") for one in args.set)}
@@ -82,11 +82,12 @@ def main() -> None:
         if case.kernel is None:
             continue
         truth = load_kernel(case.kernel, args.scale)
-        work = Work([read_image(case.low_res)], args.scale, args.preset, args.seed, "cpu", silent)
-        cfg = replace(work.preset.kernelfusion, **changed)
-        places = busiest_windows(work.luminances[0], cfg.window, cfg.windows)
-        windows = torch.cat([work.low_res[(..., *place)] for place in places])
-        model = train_patch_model(CropSampler(work.tensors), cfg.patch, work.generator(7))
+        recipe = Recipe.make(scale=args.scale, preset=args.preset, seed=args.seed)
+        problem = Problem([read_image(case.low_res)], recipe)
+        cfg = replace(problem.settings.kernelfusion, **changed)
+        places = busiest_windows(problem.luminances[0], cfg.window, cfg.windows)
+        windows = torch.cat([problem.low_res[(..., *place)] for place in places])
+        model = train_patch_model(CropSampler(problem.tensors), cfg.patch, problem.generator(7))
         for variant in args.variants:
             direct = variant == "direct kernel"
             clock = time.perf_counter()
@@ -99,7 +100,7 @@ def main() -> None:
                     args.scale,
                     NoPatchModel() if variant == "no patch model" else model,
                     replace(cfg, kernel_rate=DIRECT_RATE) if direct else cfg,
-                    work.generator(8),
+                    problem.generator(8),
                 ).kernel
             score = compare_kernels(kernel, truth)
             line = json.dumps(
