@@ -80,6 +80,8 @@ class Recipe:
         A `preset` brings its settings along, unless `settings` are chosen as well. Raises UsageError for a name that
         is no field, an unknown preset, and what the class itself refuses.
         """
+        if base is not None and not isinstance(base, cls):
+            raise UsageError(f"{base!r} is not a recipe; name what you choose, like scale=4")
         chosen = {name: value for name, value in choices.items() if value is not None}
         fields = {one.name for one in dataclasses.fields(cls)}
         for name in chosen:

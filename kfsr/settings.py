@@ -36,7 +36,7 @@ class SpectralSettings:
 
 
 @dataclass(frozen=True)
-class SizeSettings:
+class CalibrationSettings:
     """windows: how many of a picture are judged. bias: by how much log size and form may be misjudged on photographs of
     another kind than the net has seen; only what is beyond is corrected. widest: by how much log size may be raised at
     most, and only where the log odds of that the kernel is no Gaussian are under `sure_odds`: a Gaussian as wide as
@@ -280,7 +280,7 @@ class Settings:
     tile: int = 1024
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
-    size: SizeSettings = field(default_factory=SizeSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)

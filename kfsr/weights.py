@@ -31,7 +31,7 @@ class Kind:
 KINDS = {
     "unrolled": Kind("kfsr.solvers.unrolled", "prior.head.weight", "unrolled/unrolled.safetensors"),
     "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
-    "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "size/size.safetensors"),
+    "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
 }
 
 

@@ -1,4 +1,4 @@
-"""NaN and infinity: caught at the stage where they appear, tried again in float32, and told."""
+"""NaN and infinity: caught where they appear, tried again in float32, reported. Weights from a generator."""
 
 import numpy as np
 import PIL.Image
@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from kfsr.errors import InputError, NumericalError
-from kfsr.numerics import check_finite, in_working_precision, working_dtype
+from kfsr.numerics import check_finite, in_working_precision, weights_from, working_dtype
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
@@ -70,6 +70,15 @@ def test_what_fails_in_float32_too_is_raised():
         in_working_precision(CPU, lambda dtype: check_finite("test", torch.full((1,), 1e38).to(dtype) * 10))
 
 
+def test_weights_from_a_generator_are_those_of_its_seed():
+    with weights_from(torch.Generator().manual_seed(5)):
+        ours = torch.nn.Linear(3, 4)
+    seed = int(torch.randint(2**31, (1,), generator=torch.Generator().manual_seed(5)))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        assert torch.equal(ours.weight, torch.nn.Linear(3, 4).weight)
+
+
 def test_the_solver_goes_on_in_float32():
     net = unrolled.from_state(harmless_in_float32()).eval()
     if working_dtype(CPU) is torch.bfloat16:  # the trap is one
@@ -100,11 +109,11 @@ def test_a_patch_model_that_overflows_says_so():
 
 def test_a_training_that_runs_away_says_so():
     settings = PatchSettings(width=8, steps=12, batch=2, crop=24, rate=1e30)
-    with pytest.raises(NumericalError, match="training of the patch model"):
+    with pytest.raises(NumericalError, match="the patch model stage gave"):
         train_patch_model(CropSampler([picture()]), settings, torch.Generator().manual_seed(0))
 
 
-def test_weights_that_hold_no_numbers_are_refused(tmp_path):
+def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_file(weights(prior__tail__weight=float("nan")), tmp_path / "w.safetensors")
     with pytest.raises(InputError, match=r"w\.safetensors: the weights hold NaN"):
         network(tmp_path / "w.safetensors", ("unrolled", "usrnet"))
@@ -117,7 +126,7 @@ def test_through_the_program_it_is_a_failed_picture_and_not_a_black_one(tmp_path
     PIL.Image.fromarray(data.astronaut()[60:100, 190:240]).save(tmp_path / "a.png")
     args = ("upscale", "a.png", "--kernel", "k.npy", "--weights")
     line = kfsr_run(tmp_path, *args, "huge.safetensors").error_line(4)
-    assert "a.png: the solver gave values that are no numbers" in line
+    assert "a.png: the solver gave values that are not finite" in line
     assert not (tmp_path / "a_x2.png").exists()
     kfsr_run(tmp_path, *args, "edge.safetensors").ok()
     assert np.asarray(PIL.Image.open(tmp_path / "a_x2.png")).std() > 20

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from kfsr.errors import InputError
 from kfsr.solvers.unrolled import UnrolledNet
+from kfsr.solvers.usrnet import USRNet
 from kfsr.weights import network
 
 
@@ -24,6 +26,17 @@ def test_the_bundled_weights_are_there():
 
 def test_they_are_read_once():
     assert network(None, ("unrolled", "usrnet")) is network(None, ("unrolled", "usrnet"))
+
+
+def test_a_network_is_known_by_its_parameters_not_by_its_name(tmp_path):
+    """USRNet's as safetensors, which was refused by its ending, and our own under another ending."""
+    usrnet = USRNet((4, 6, 6, 8), 1, 8, 2)
+    save_file(usrnet.state_dict(), tmp_path / "usrnet.safetensors")
+    assert isinstance(network(tmp_path / "usrnet.safetensors", ("unrolled", "usrnet")), USRNet)
+    torch.save(UnrolledNet((4, 6), 1, 2).state_dict(), tmp_path / "own.pth")
+    assert isinstance(network(tmp_path / "own.pth", ("unrolled", "usrnet")), UnrolledNet)
+    with pytest.raises(InputError, match="no weights of calibration"):
+        network(tmp_path / "own.pth", ("calibration",))
 
 
 def write_file(path, kind):

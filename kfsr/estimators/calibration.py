@@ -1,8 +1,8 @@
 """The spectral kernel, calibrated: how wrong it may be, and what the picture itself says beside its spectra.
 
 Spectra cannot tell a wide kernel from a soft photograph. A small network that was trained on photographs with known
-kernels (`models/size`) looks at the picture, whose edges and grain tell more, and at the fit. With C the kernel's
-covariance in low-resolution pixels and
+kernels (`models/calibration`) looks at the picture, whose edges and grain tell more, and at the fit. With C the
+kernel's covariance in low-resolution pixels and
 
     L(C) = log(C + f I) = [[size + slant, cross], [cross, size - slant]]        (matrix logarithm, f = `FLOOR`)
 
@@ -29,7 +29,7 @@ from kfsr.estimators.spectral import SpectralFit
 from kfsr.kernel import Kernel, gaussian_kernel
 from kfsr.kernel.gaussian import MIN_VARIANCE
 from kfsr.recipe import MOST_UNCERTAIN
-from kfsr.settings import SizeSettings
+from kfsr.settings import CalibrationSettings
 from kfsr.weights import network
 
 FLOOR = 0.04
@@ -42,7 +42,7 @@ FEATURES = 8
 HEADS, VALUES = 8, 12
 
 
-class SizeNet(nn.Module):
+class CalibrationNet(nn.Module):
     """Convolutions over the picture, pooled by attention to what tells most; a perceptron adds the fit's numbers."""
 
     mean: Tensor
@@ -148,7 +148,9 @@ class Calibration:
     odds: float
 
 
-def calibrate(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, settings: SizeSettings) -> Calibration:
+def calibrate(
+    fit: SpectralFit, luminances: Sequence[np.ndarray], net: CalibrationNet, settings: CalibrationSettings
+) -> Calibration:
     """The fit's kernel, corrected by what the network sees in the `luminances` (H, W) in [0, 1] that it was fitted to.
 
     Windows that the network is surer of count for more.
@@ -174,9 +176,9 @@ def calibrate(fit: SpectralFit, luminances: Sequence[np.ndarray], net: SizeNet, 
     return Calibration(changed(fit.kernel, error), size_error, spread, odds)
 
 
-def from_state(state: dict[str, Tensor]) -> SizeNet:
+def from_state(state: dict[str, Tensor]) -> CalibrationNet:
     """The network with these parameters; InputError when they are of something else."""
-    net = SizeNet()
+    net = CalibrationNet()
     try:
         net.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:
@@ -189,13 +191,13 @@ def calibrated(problem: Problem) -> Calibration:
     with problem.timed("spectral"):
         fit = spectral.estimate(problem.luminances, problem.scale, problem.settings.spectral)
         net = network(None, ("calibration",))
-        assert isinstance(net, SizeNet)
-        return calibrate(fit, problem.luminances, net, problem.settings.size)
+        assert isinstance(net, CalibrationNet)
+        return calibrate(fit, problem.luminances, net, problem.settings.calibration)
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
     """Of a Gaussian estimate, for the solver: more where the picture says little of its size. Raises NothingToLearn."""
-    return min(MOST_UNCERTAIN, problem.settings.size.doubt * problem.once(calibrated).spread ** 2)
+    return min(MOST_UNCERTAIN, problem.settings.calibration.doubt * problem.once(calibrated).spread ** 2)
 
 
 METHOD = Estimator(

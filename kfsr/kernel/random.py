@@ -61,7 +61,7 @@ class Blur:
             spread = self.covariance + (self.weights[:, None] * apart).T @ apart
         return Blur("gaussian", covariance=spread, form=self.form, shift=self.shift, blur=self.blur)
 
-    def wrong(self, uncertainty: float, rng: np.random.Generator, scale: int) -> Blur:
+    def perturbed(self, uncertainty: float, rng: np.random.Generator, scale: int) -> Blur:
         """The same kernel as an estimate might have it, off in everything in proportion to `uncertainty`.
 
         Standard deviations at uncertainty 1: size (trace of the covariance) 25 %, ratio of the axes 15 %, direction

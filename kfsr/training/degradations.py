@@ -71,13 +71,13 @@ class Degradation:
         return self.sharpening.of_kernel(self.kernel) if self.sharpening else self.kernel
 
     def told_kernel(self, uncertainty: float, rng: np.random.Generator) -> Kernel:
-        """`whole_kernel` as an estimate might have it, wrong in proportion to `uncertainty` (`Blur.wrong`).
+        """`whole_kernel` as an estimate might have it, wrong in proportion to `uncertainty` (`Blur.perturbed`).
 
         The amount of sharpening is off by 30 % (standard deviation) at uncertainty 1, and half as often not known.
         """
         if not uncertainty:
             return self.whole_kernel()
-        kernel = self.blur.wrong(uncertainty, rng, self.scale).sample(self.scale, self.kernel.size)
+        kernel = self.blur.perturbed(uncertainty, rng, self.scale).sample(self.scale, self.kernel.size)
         if self.sharpening is None or rng.random() < 0.25 * uncertainty:
             return kernel
         amount = self.sharpening.amount * math.exp(0.3 * uncertainty * rng.standard_normal())

@@ -8,14 +8,14 @@ import torch
 from skimage import data
 
 from kfsr.errors import InputError
-from kfsr.estimators.calibration import SizeNet, calibrate, changed, error_of, from_state, logarithm
+from kfsr.estimators.calibration import CalibrationNet, calibrate, changed, error_of, from_state, logarithm
 from kfsr.estimators.spectral import estimate
 from kfsr.image import luma
 from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
 from kfsr.kernel.gaussian import fit_gaussian
 from kfsr.kernel.random import random_blur
 from kfsr.operator.spatial import degrade
-from kfsr.settings import SizeSettings
+from kfsr.settings import CalibrationSettings
 from kfsr.weights import network
 
 PICTURES = [data.astronaut, data.coffee, data.chelsea, data.rocket]
@@ -30,14 +30,16 @@ def shrunk(picture, kernel, part=np.s_[:, :], noise=0.0):
 
 
 def judged(low, scale, settings=None, net=None):
-    return calibrate(estimate(low, scale), [low], net or network(None, ("calibration",)), settings or SizeSettings())
+    return calibrate(
+        estimate(low, scale), [low], net or network(None, ("calibration",)), settings or CalibrationSettings()
+    )
 
 
 def round_kernel(scale, variance=0.5):
     return gaussian_kernel(np.eye(2) * variance * scale**2, scale)
 
 
-FREE = SizeSettings(bias=0.0, widest=9.0, sure_odds=9.0, caution=0.0)
+FREE = CalibrationSettings(bias=0.0, widest=9.0, sure_odds=9.0, caution=0.0)
 """The kernel becomes what the net says."""
 
 PART = np.s_[20:68, 60:108]
@@ -81,7 +83,7 @@ def test_the_turned_picture_has_the_turned_kernel():
     assert error_of(turned, Kernel(np.rot90(one.array), 2)) == pytest.approx(np.zeros(3), abs=0.1)
 
 
-class Constant(SizeNet):
+class Constant(CalibrationNet):
     """Says what it was told to."""
 
     def __init__(self, *out):
@@ -98,7 +100,7 @@ class Constant(SizeNet):
 def test_beyond_the_bias_a_kernel_is_narrowed_freely_and_widened_little(said, odd, done):
     low = shrunk(data.coffee(), round_kernel(2))
     net = Constant(said, 0.3, 0.05, math.log(0.05), 0.0, odd)
-    calibration = judged(low, 2, SizeSettings(bias=0.1, widest=0.25, sure_odds=-2.0, trusted_spread=0.5), net)
+    calibration = judged(low, 2, CalibrationSettings(bias=0.1, widest=0.25, sure_odds=-2.0, trusted_spread=0.5), net)
     assert calibration.spread == pytest.approx(0.05)
     assert calibration.odds == odd
     assert error_of(estimate(low, 2).kernel, calibration.kernel) == pytest.approx([done, 0.2, 0.0], abs=0.02)
@@ -107,7 +109,7 @@ def test_beyond_the_bias_a_kernel_is_narrowed_freely_and_widened_little(said, od
 def test_a_wide_spread_narrows_as_the_settings_say():
     low = shrunk(data.coffee(), round_kernel(2))
     net = Constant(0.0, 0.0, 0.0, math.log(0.5), 0.0, 0.0)
-    settings = SizeSettings(trusted_spread=0.5, caution=0.2)
+    settings = CalibrationSettings(trusted_spread=0.5, caution=0.2)
     kernel = judged(low, 2, settings, net).kernel
     assert error_of(estimate(low, 2).kernel, kernel) == pytest.approx([-0.5 * 0.2 * 0.5, 0, 0], abs=0.01)
 

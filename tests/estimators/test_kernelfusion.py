@@ -8,8 +8,9 @@ import torch
 from skimage import data
 from torch import nn
 
+from kfsr.checkpoint import Driver
 from kfsr.errors import InputError
-from kfsr.estimators.kernelfusion import estimate, reverse_diffusion
+from kfsr.estimators.kernelfusion import estimate, reverse_diffusion, start
 from kfsr.kernel import Kernel, compare_kernels
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.priors.patch.crops import CropSampler
@@ -62,7 +63,7 @@ def test_the_same_seed_gives_the_same_picture_and_kernel(camera):
 def test_every_time_is_reported(camera):
     low, model = camera
     calls = []
-    estimate(low[..., :32, :32], 2, model, SHORT, generator(5), progress=lambda *call: calls.append(call))
+    estimate(low[..., :32, :32], 2, model, SHORT, generator(5), Driver(lambda *call: calls.append(call)))
     assert calls == [("kernelfusion", 1, 2), ("kernelfusion", 2, 2)]
 
 
@@ -91,8 +92,10 @@ def test_nothing_to_refine_gives_the_patch_models_own_way_back(camera):
     low = low[..., :32, :32]
     cfg = KernelFusionSettings(steps=2, first_rounds=1, rounds=1, picture_rate=0.0, kernel_rate=0.0)
     k = torch.from_numpy(corner(2).array.copy()).float()
-    found, kernel = reverse_diffusion(low, 2, model, Still(), Still(k), cfg, generator(9))
-    assert torch.equal(kernel, k)
+    state = start(low, 2, Still(), Still(k), cfg, generator(9))
+    steps = list(reverse_diffusion(low, 2, model, cfg, state, torch.float32))
+    assert len(steps) == 2
+    assert torch.equal(state.kernel, k)
 
     betas = np.linspace(1e-4, 0.02, 1000)
     kept = np.concatenate([[1.0], np.cumprod(1 - betas)])
@@ -106,7 +109,7 @@ def test_nothing_to_refine_gives_the_patch_models_own_way_back(camera):
         variance = (1 - alpha) * (1 - kept[s]) / (1 - kept[t])
         xt = (mean / (1 - kept[t]) + math.sqrt(variance) * noise).float()
         x0 = model.differentiable(xt / math.sqrt(kept[s]), math.sqrt((1 - kept[s]) / kept[s]))
-    assert torch.allclose(found, x0, atol=2e-3)
+    assert torch.allclose(state.x_0, x0, atol=2e-3)
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_samples_are_those_of_the_plain_families():
 def test_nothing_is_wrong_at_no_uncertainty(kind):
     rng = np.random.default_rng(3)
     blur = random_blur(3, 25, rng, kind)
-    np.testing.assert_allclose(blur.wrong(0.0, rng, 3).sample(3, 25).array, blur.sample(3, 25).array, atol=1e-12)
+    np.testing.assert_allclose(blur.perturbed(0.0, rng, 3).sample(3, 25).array, blur.sample(3, 25).array, atol=1e-12)
 
 
 def test_a_turned_kernel_is_the_kernel_turned():
@@ -65,7 +65,7 @@ def test_a_turned_kernel_is_the_kernel_turned():
 def test_errors_are_in_proportion_to_the_uncertainty(uncertainty):
     rng = np.random.default_rng(5)
     blur = Blur("gaussian", covariance=np.eye(2) * 4.0)
-    wrong = [blur.wrong(uncertainty, rng, 2).sample(2, 24) for _ in range(400)]
+    wrong = [blur.perturbed(uncertainty, rng, 2).sample(2, 24) for _ in range(400)]
     size = np.std([np.log(k.trace / 8.0) for k in wrong])
     place = np.std([k.centre for k in wrong])
     # Stretching one way and not the other makes the trace larger, hence the width.

@@ -13,7 +13,7 @@ from kfsr.estimators import edges
 from kfsr.image import luma
 from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
 from kfsr.recipe import Recipe
-from kfsr.settings import AutoSettings, EdgesSettings
+from kfsr.settings import EdgesSettings
 
 
 def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
@@ -44,9 +44,11 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
     assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
     assert result.report.choice.startswith("edges: ")
     # Where such a blur counts as small, a Gaussian is safer, but not on a picture of many pixels.
-    wary = replace(quick, auto=AutoSettings(smallest_blur=100.0))
+    wary = replace(quick, auto=replace(quick.auto, smallest_blur=100.0))
     monkeypatch.setitem(settings.PRESETS, "wary", wary)
-    monkeypatch.setitem(settings.PRESETS, "sure", replace(wary, auto=AutoSettings(smallest_blur=100.0, pixels=1)))
+    monkeypatch.setitem(
+        settings.PRESETS, "sure", replace(wary, auto=replace(quick.auto, smallest_blur=100.0, pixels=1))
+    )
     assert kfsr.estimate_kernel(low, scale=2, preset="wary", refine=False).method == "spectral"
     assert kfsr.estimate_kernel(low, scale=2, preset="sure", refine=False).method == "edges"
 

@@ -60,3 +60,21 @@ def test_noise_levels_beyond_the_training_use_the_nearest():
     assert torch.equal(one.denoise(x, 0.001), one.denoise(x, 0.01))
     assert torch.equal(one.denoise(x, 3.0), one.denoise(x, 0.5))
     assert not torch.equal(one.denoise(x, 0.01), one.denoise(x, 0.02))
+
+
+def test_the_gradient_reaches_the_picture_and_not_the_network():
+    one = model(channels=1)
+    frozen = next(one.network.parameters())
+    frozen.requires_grad_(False)
+    wanted = [p.requires_grad for p in one.network.parameters()]
+    x = noise(1, 1, 20, 20).requires_grad_()
+    for denoise in (one.differentiable, one.denoise):
+        (gradient,) = torch.autograd.grad(denoise(x, 0.1).square().sum(), x)
+        assert gradient.abs().min() > 0
+        assert [p.requires_grad for p in one.network.parameters()] == wanted
+        assert all(p.grad is None for p in one.network.parameters())
+
+
+def test_in_one_piece_it_is_the_same_function(float32):
+    one, x = model(), noise(2, 3, 33, 17)
+    torch.testing.assert_close(one.differentiable(x, 0.1).detach(), one.denoise(x, 0.1), rtol=1e-5, atol=1e-5)

@@ -31,7 +31,7 @@ def test_one_pixel_sees_a_patch_of_fifteen():
     assert torch.equal(seen, expected)
 
 
-def test_untrained_it_is_the_best_guess_without_a_picture():
+def test_untrained_it_is_the_best_estimate_without_a_picture():
     """EDM's c_skip x: the posterior mean for white pictures of standard deviation SIGMA_DATA."""
     x = torch.randn(2, 1, 20, 20, generator=torch.Generator().manual_seed(2))
     sigma = torch.tensor([0.1, 0.5])
@@ -60,5 +60,5 @@ def test_folded_layers_are_the_same_function(sigma):
     for weight, bias in layers[:-1]:
         h = torch.relu(torch.nn.functional.conv2d(h, weight, bias))
     h = torch.nn.functional.conv2d(h, *layers[-1])
-    guess = SIGMA_DATA**2 / norm**2 * x[..., 7:-7, 7:-7] + sigma * SIGMA_DATA / norm * h
-    torch.testing.assert_close(guess, net(x, torch.tensor([sigma])), rtol=1e-5, atol=1e-5)
+    clean = SIGMA_DATA**2 / norm**2 * x[..., 7:-7, 7:-7] + sigma * SIGMA_DATA / norm * h
+    torch.testing.assert_close(clean, net(x, torch.tensor([sigma])), rtol=1e-5, atol=1e-5)

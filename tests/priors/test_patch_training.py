@@ -4,12 +4,13 @@ import pytest
 import torch
 from skimage import data
 
+from kfsr.checkpoint import Driver
 from kfsr.errors import InputError
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import PatchSettings
 
-SMALL = PatchSettings(width=32, steps=250, batch=4, crop=32)
+SMALL = PatchSettings(width=16, steps=120, batch=4, crop=28)
 
 
 def photo():
@@ -46,7 +47,7 @@ def test_the_seed_decides_and_nothing_else():
 def test_progress_counts_every_step():
     calls = []
     few = PatchSettings(width=4, steps=3, batch=1, crop=20)
-    train(few, progress=lambda *call: calls.append(call), stage="prior")
+    train(few, driver=Driver(lambda *call: calls.append(call)), stage="prior")
     assert calls == [("prior", 1, 3), ("prior", 2, 3), ("prior", 3, 3)]
 
 

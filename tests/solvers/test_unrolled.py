@@ -90,8 +90,8 @@ def test_averaged_over_all_symmetries_it_has_them(turned):
         x = torch.rot90(x, turned % 4, (-2, -1))
         return x.flip(-1) if turned > 3 else x
 
-    plain = unrolled.solve(y, kernel, 2, net, 0.0, 0.0, turns=8)
-    again = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0, turns=8)
+    plain = unrolled.solve(y, kernel, 2, net, 0.0, 0.0, ensemble=8)
+    again = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0, ensemble=8)
     torch.testing.assert_close(again, turn(plain), atol=2e-3, rtol=0)
     once = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0)
     assert (once - turn(unrolled.solve(y, kernel, 2, net, 0.0, 0.0))).abs().max() > 2e-3

@@ -1,4 +1,4 @@
-"""Trains the judge of the Gaussian kernel: python -m kfsr.training.size PHOTOGRAPHS -o FOLDER
+"""Trains the calibration of the spectral kernel: python -m kfsr.training.calibration PHOTOGRAPHS -o FOLDER
 
 PHOTOGRAPHS: folders of clean pictures, of which low-resolution ones are made with random kernels. Each is given to the
 spectral estimator, and the net learns from picture and fit by how much the fit was wrong, how far that can be known,
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
-from kfsr.estimators.calibration import SIDE, SizeNet, error_of, features
+from kfsr.estimators.calibration import SIDE, CalibrationNet, error_of, features
 from kfsr.image import luma
 from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.gaussian import fit_gaussian
@@ -188,17 +188,17 @@ def batches(
         )
 
 
-def loss_of(out: Tensor, errors: Tensor, odd: Tensor) -> Tensor:
+def loss_of(out: Tensor, errors: Tensor, free_form: Tensor) -> Tensor:
     """Negative log likelihood: of Laplace distributions of the errors, and of a Gaussian's being too little."""
     log_spread = out[:, [3, 4, 4]].clamp(-4, 3)
     laplace = (errors - out[:, :3]).abs() * torch.exp(-log_spread) + log_spread
     return (laplace * laplace.new_tensor([1.0, 0.5, 0.5])).sum(1).mean() + 0.3 * F.binary_cross_entropy_with_logits(
-        out[:, 5], odd
+        out[:, 5], free_form
     )
 
 
-def report(net: SizeNet, samples: list[Sample]) -> None:
-    """How wrong the spectral and the judged sizes are, and how the spread that is named agrees."""
+def report(net: CalibrationNet, samples: list[Sample]) -> None:
+    """How wrong the spectral and the calibrated sizes are, and how the spread that is named agrees."""
     with torch.no_grad():
         out = torch.stack(
             [
@@ -210,18 +210,18 @@ def report(net: SizeNet, samples: list[Sample]) -> None:
             ]
         ).numpy()
     true = np.stack([one.error for one in samples])
-    odd = np.array([one.like < LIKE for one in samples])
+    free_form = np.array([one.like < LIKE for one in samples])
     error, spread = np.abs(true - out[:, :3]), np.exp(out[:, 3])
-    rank = (out[odd, 5][:, None] > out[~odd, 5]).mean()
+    rank = (out[free_form, 5][:, None] > out[~free_form, 5]).mean()
     tell(
         f"{len(samples)} pictures; mean |log size error|: spectral {np.abs(true[:, 0]).mean():.3f}, "
-        f"judged {error[:, 0].mean():.3f}; of shape: {np.abs(true[:, 1:]).mean():.3f}, {error[:, 1:].mean():.3f}; "
+        f"calibrated {error[:, 0].mean():.3f}; of shape: {np.abs(true[:, 1:]).mean():.3f}, {error[:, 1:].mean():.3f}; "
         f"no Gaussian told from Gaussian: {rank:.3f}"
     )
     kinds = np.array([one.kind for one in samples])
     for kind in np.unique(kinds):
         some = kinds == kind
-        tell(f"{kind}: spectral {np.abs(true[some, 0]).mean():.3f}, judged {error[some, 0].mean():.3f}")
+        tell(f"{kind}: spectral {np.abs(true[some, 0]).mean():.3f}, calibrated {error[some, 0].mean():.3f}")
     for low, high in ((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 9.0)):
         some = (spread >= low) & (spread < high)
         if some.any():
@@ -250,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
     rng = np.random.default_rng(args.seed)
     with torch.random.fork_rng():
         torch.manual_seed(args.seed)
-        net = SizeNet()
+        net = CalibrationNet()
     known = torch.tensor([one.features for one in learned])
     net.mean.copy_(known.mean(0))
     net.deviation.copy_(known.std(0))
@@ -261,10 +261,10 @@ def main(arguments: list[str] | None = None) -> None:
     start = time.perf_counter()
     for epoch in range(args.epochs):
         losses = []
-        for x, some, errors, odd in batches(learned, args.batch, rng):
+        for x, some, errors, free_form in batches(learned, args.batch, rng):
             with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
                 out = net(x, some)
-            loss = loss_of(out.float(), errors, odd)
+            loss = loss_of(out.float(), errors, free_form)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -272,7 +272,7 @@ def main(arguments: list[str] | None = None) -> None:
             schedule.step()
             losses.append(float(loss.detach()))
         tell(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s")
-        save_weights(net, args.output / "size.safetensors")
+        save_weights(net, args.output / "calibration.safetensors")
     report(net.eval(), held or learned[:1000])
 
 

@@ -1,4 +1,4 @@
-"""The trainer of the size judge, for a few steps."""
+"""The trainer of the calibration, for a few steps."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import numpy as np
 from safetensors.torch import load_file
 
 from kfsr.estimators.calibration import from_state
-from kfsr.training.size import main, turned
+from kfsr.training.calibration import main, turned
 
 
 def test_a_few_steps_give_weights_that_load(photographs, tmp_path, capfd):
@@ -14,7 +14,7 @@ def test_a_few_steps_give_weights_that_load(photographs, tmp_path, capfd):
     small = ["--count", "12", "--epochs", "1", "--batch", "4", "--workers", "1", "--dirty", "0.5"]
     main([str(photographs), "-o", str(tmp_path), "--samples", str(samples), *small])
     assert "epoch 1" in capfd.readouterr().err
-    from_state(load_file(tmp_path / "size.safetensors"))
+    from_state(load_file(tmp_path / "calibration.safetensors"))
     with samples.open("rb") as kept:
         chunk = pickle.load(kept)
     assert len(chunk) == 12
