@@ -1,17 +1,19 @@
 """Algorithms and the driver around them: stopped anywhere and begun again, they end where they would have ended."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
-from cli.process import environment
+from cli.process import environment, kfsr_run
 from skimage import data
 from torch import nn
 
@@ -322,46 +324,42 @@ def test_a_quick_picture_leaves_no_state(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-# Enough steps to be killed among them.
-SHORT = """
-from kfsr import settings, __main__
-from kfsr.settings import IklSettings, PatchSettings, Settings
-ikl = IklSettings(patch=PatchSettings(width=8, steps=100, batch=2, crop=24), iterations=60, batch=2, crop=20, width=4)
-settings.PRESETS["fast"] = Settings(ikl=ikl)
-__main__.main()
-"""
-OFTEN = "from kfsr import checkpoint; checkpoint.EVERY = 0.1"
+PATIENT = PatchSettings(width=8, steps=100, batch=2, crop=24)
+LONG = Settings(ikl=IklSettings(patch=PATIENT, iterations=60, batch=2, crop=20, width=4))
+"""Enough steps to be killed among them."""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="SIGKILL")
-def test_a_killed_run_goes_on_where_it_was(tmp_path):
+def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setitem(settings.PRESETS, "fast", LONG)
     PIL.Image.fromarray(PHOTO).save(tmp_path / "face.png")
     cheap = ("--preset", "fast", "--kernel-method", "ikl", "--no-refine", "--solver", "bicubic")
     options = ("upscale", "face.png", *cheap, "--json")
-
-    def start(name, before=""):
-        return subprocess.Popen(
-            [sys.executable, "-c", before + SHORT, *options, "-o", name],
-            cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def finish(run):
-        stdout, stderr = run.communicate(timeout=300)
-        assert run.returncode == 0, stderr
-        return json.loads(stdout), stderr
-
-    finish(start("whole.png"))
-    run = start("again.png", OFTEN)
+    kfsr_run(tmp_path, *options, "-o", "whole.png").ok()
+    # The program as it is, but for its preset and the two minutes.
+    often = """
+import test_checkpoint
+from kfsr import __main__, checkpoint, settings
+settings.PRESETS["fast"] = test_checkpoint.LONG
+checkpoint.EVERY = 0.1
+__main__.main()
+"""
+    here = environment()
+    here["PYTHONPATH"] += os.pathsep + str(Path(__file__).parent)
+    run = subprocess.Popen(
+        [sys.executable, "-c", often, *options, "-o", "again.png"],
+        cwd=tmp_path, env=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     state = tmp_path / ".again.png.kfsr-state"
     deadline = time.monotonic() + 100
     while not state.exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     run.kill()
-    run.communicate()
+    run.wait()
     assert state.exists()
     assert not (tmp_path / "again.png").exists()
-    report, told = finish(start("again.png"))
-    assert report["resumed"] is True
-    assert "went on from where it was stopped" in told
+    done = kfsr_run(tmp_path, *options, "-o", "again.png").ok()
+    assert json.loads(done.stdout)["resumed"] is True
+    assert "went on from where it was stopped" in done.stderr
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
     assert not state.exists()

@@ -47,6 +47,7 @@ def degrade(
     columns give no pixel of their own.
     """
     from kfsr.image import encode_image, format_by_suffix, write_image
+    from kfsr.pipeline.degrading import degrade_image
 
     scale = recipe.scale
     keep = [] if kernel_name in _NAMED else [Path(kernel_name)]
@@ -77,31 +78,6 @@ def degrade(
     elif outcome.value is not None:
         console.note(f"{job.source_name} -> {job.target_name}: {outcome.value.width}x{outcome.value.height}")
     return conclude_run([outcome.error])
-
-
-def degrade_image(sharp: Image, kernel: Kernel, noise: float, seed: int) -> Image:
-    """`sharp` blurred by the kernel and subsampled by its scale, (H//s, W//s), alpha likewise.
-
-    noise: standard deviation of Gaussian noise added to the colours, in grey levels of 255, drawn by `seed`.
-    """
-    import numpy as np
-    import torch
-
-    from kfsr.image import unpremultiply
-    from kfsr.operator import spatial as degradation
-
-    weights = torch.tensor(kernel.array)
-
-    def low(planes: np.ndarray) -> np.ndarray:
-        x = torch.tensor(planes, dtype=torch.float64).movedim(-1, 0)[None]
-        return degradation.degrade(x, weights, kernel.scale)[0].movedim(0, -1).numpy()
-
-    pixels, alpha = low(sharp.premultiplied()), None
-    if sharp.alpha is not None:
-        alpha = np.clip(low(sharp.alpha[..., None])[..., 0], 0, 1)
-        pixels = unpremultiply(pixels, alpha)
-    noisy = pixels + np.random.default_rng(seed).normal(0, noise / 255, pixels.shape)
-    return sharp.with_pixels(noisy, alpha)
 
 
 _NAMED = ("bicubic", "box")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,6 +72,7 @@ def kernel(
 
     def tell(outcome: Outcome[Kernel]) -> None:
         from kfsr.kernel import kernel_bytes
+        from kfsr.kernel.facts import facts_in_words
 
         if outcome.value is not None:
             if written and outcome.job.target is None:
@@ -83,6 +83,8 @@ def kernel(
     def record(outcome: Outcome[Kernel]) -> dict[str, Any]:
         found: dict[str, Any] = {} if written else {"output": None}
         if outcome.value is not None:
+            from kfsr.kernel.facts import kernel_facts
+
             found |= {name: getattr(recipe, name) for name in _FIELDS}
             found |= {"pictures": len(plan.shared) or 1, "device": machine.device}
             found |= {"kernel": kernel_facts(outcome.value), "plot": None if plot is None else str(plot)}
@@ -96,35 +98,3 @@ def kernel(
             record if as_json else None,
             ("done", "failed"),
         )
-
-
-def kernel_facts(kernel: Kernel) -> dict[str, Any]:
-    """What a person asks about a kernel, ready for JSON.
-
-    axes: standard deviations along the long and the short axis, in high-resolution pixels; angle: of the long
-    axis, in degrees counter-clockwise from horizontal as seen on the screen; centre: centre of mass off the
-    middle, (row, column).
-    """
-    (rr, rc), (_, cc) = kernel.covariance.tolist()
-    # Eigenvalues of [[cc, -rc], [-rc, rr]]: x to the right, y up, while rows count downwards.
-    mean, half = (rr + cc) / 2, math.hypot((cc - rr) / 2, rc)
-    return {
-        "size": kernel.size,
-        "method": kernel.method,
-        "trace": kernel.trace,
-        "covariance": kernel.covariance.tolist(),
-        "axes": [math.sqrt(max(0.0, mean + half)), math.sqrt(max(0.0, mean - half))],
-        "angle": math.degrees(0.5 * math.atan2(-2 * rc, cc - rr)) % 180,
-        "centre": list(kernel.centre),
-    }
-
-
-def facts_in_words(kernel: Kernel) -> str:
-    """The same as half a line for people."""
-    facts = kernel_facts(kernel)
-    (long, short), (row, col) = facts["axes"], facts["centre"]
-    shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"
-    return (
-        f"{facts['method']}, {facts['size']}x{facts['size']} px, standard deviations {long:.2f} and "
-        f"{short:.2f} px, {shape}, centre off by {math.hypot(row, col):.2f} px"
-    )

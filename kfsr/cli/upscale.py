@@ -9,7 +9,6 @@ import typer
 from kfsr.cli import options
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
-from kfsr.cli.kernel import facts_in_words
 from kfsr.cli.outcomes import follow
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
@@ -101,6 +100,8 @@ def upscale(
         def on_event(event: Event) -> None:
             console.on_event(event)
             if isinstance(event, SharedKernel):
+                from kfsr.kernel.facts import facts_in_words
+
                 count = f"{event.pictures} picture{'s'[: event.pictures != 1]}"
                 console.note(f"kernel of {count}: {facts_in_words(event.kernel)}")
 

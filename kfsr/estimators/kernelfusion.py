@@ -7,10 +7,10 @@ arXiv:2503.21907, algorithm 1).
 Where this departs from the paper's algorithm 1:
 
 - Times. `steps` strided times from `start_time` on, in place of every one from T_nd, which the paper does not give; the
-  posterior is DDPM's for any stride (its mean and variance are misprinted in the algorithm).
+  posterior is DDPM's for any stride.
 - Patch model. It predicts x_0 beside a noise level sigma, in place of v at a time t: the same up to scaling.
-- The end of a time (lines 26 to 28). x_t, x_0 and the kernel that are kept are those of the last pass through the
-  networks, before the optimiser's last step; nothing is computed anew with the last weights.
+- The end of a time (lines 26 to 28, as read here). x_t, x_0 and the kernel that are kept are those of the last pass
+  through the networks, before the optimiser's last step; nothing is computed anew with the last weights.
 - Loss. A rim of the picture is left out, where the degraded picture depends on what lies beyond the border.
 - Start and end. The SIREN starts as a flat kernel, since it does not get away from a Gaussian; what is under a share of
   the kernel's peak in the end is haze of the network's, and is cut.

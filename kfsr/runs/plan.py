@@ -75,14 +75,13 @@ def plan(
     jobs = _without_results(jobs)
     if not jobs:
         raise InputError(f"{output}: all pictures there are results; name the folder of the originals")
-    _check_targets(jobs, [job.source for job in jobs if job.source is not None], list(keep), check_name)
+    _check_targets(jobs, keep, check_name)
     # Beside a missing input there may be no folder either; that is the input's failure, not the call's.
     wanted = (job for job in jobs if output is not None or (job.source is not None and job.source.exists()))
     folders = {job.target.parent for job in wanted if job.target is not None}
-    if prepare or not as_folder:
-        _prepare_folders(folders, create=as_folder)
-    else:
-        _prepare_folders({folder for folder in folders if folder.exists()}, create=False)
+    if as_folder and not prepare:
+        folders = {folder for folder in folders if folder.exists()}
+    _prepare_folders(folders, create=as_folder and prepare)
     return jobs
 
 
@@ -157,21 +156,18 @@ def _without_results(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if not is_result(job)]
 
 
-def _check_targets(
-    jobs: Sequence[Job],
-    inputs: Sequence[Path],
-    keep: Sequence[Path],
-    check_name: Callable[[Path], object] | None,
-) -> None:
+def _check_targets(jobs: Sequence[Job], keep: Iterable[Path], check_name: Callable[[Path], object] | None) -> None:
+    inputs = set[object]().union(*(_identities(job.source) for job in jobs if job.source is not None))
+    kept = set[object]().union(*(_identities(path) for path in keep))
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
         if check_name is not None:
             check_name(job.target)
-        if any(_same_file(job.target, path) for path in inputs):
+        if _identities(job.target) & inputs:
             raise UsageError(f"{job.target} is an input and would be overwritten; give another name with -o")
-        if any(_same_file(job.target, path) for path in keep):
+        if _identities(job.target) & kept:
             raise UsageError(f"{job.target} is already used for something else in this call; give another name")
         other = taken.setdefault(os.path.realpath(job.target), job)
         if other is not job:
@@ -179,14 +175,13 @@ def _check_targets(
             raise UsageError(f"{names} would both be written to {job.target}; rename one or do them apart")
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    """Whether both names lead to one file: also by a link, or on a file system that ignores case."""
-    if os.path.realpath(one) == os.path.realpath(other):
-        return True
+def _identities(path: Path) -> set[object]:
+    """What two names share that lead to one file, also by a link, or on a file system that ignores case."""
     try:
-        return one.samefile(other)
+        about = path.stat()
     except OSError:
-        return False
+        return {os.path.realpath(path)}
+    return {os.path.realpath(path), (about.st_dev, about.st_ino)}
 
 
 def _prepare_folders(folders: Iterable[Path], create: bool) -> None:

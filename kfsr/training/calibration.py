@@ -30,7 +30,7 @@ from kfsr.image import luma
 from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.gaussian import fit_gaussian
 from kfsr.kernel.random import random_blur
-from kfsr.numerics import working_dtype
+from kfsr.numerics import weights_from, working_dtype
 from kfsr.training.degradations import CANVAS, degraded_by, draw
 from kfsr.training.dirt import Grain, Saved, rounded
 from kfsr.training.photographs import FACTORS, pictures_in, shrunk_picture, tell
@@ -248,8 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     held = [one for one in samples if args.hold_out and one.photograph % args.hold_out == 0]
     learned = [one for one in samples if not args.hold_out or one.photograph % args.hold_out]
     rng = np.random.default_rng(args.seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(args.seed)
+    with weights_from(torch.Generator().manual_seed(args.seed)):
         net = CalibrationNet()
     known = torch.tensor([one.features for one in learned])
     net.mean.copy_(known.mean(0))

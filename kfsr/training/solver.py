@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kfsr.numerics import working_dtype
+from kfsr.numerics import weights_from, working_dtype
 from kfsr.solvers.unrolled import UnrolledNet, from_state
 from kfsr.training.degradations import draw
 from kfsr.training.photographs import Photographs, tell
@@ -202,8 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args(arguments)
-    with torch.random.fork_rng():
-        torch.manual_seed(args.seed)
+    with weights_from(torch.Generator().manual_seed(args.seed)):
         net = UnrolledNet(tuple(args.widths), args.blocks, args.iterations)
     if args.start:
         net = from_state(load_file(args.start))

@@ -9,8 +9,8 @@ import pytest
 from process import kfsr_run
 
 import kfsr
-from kfsr.cli.kernel import kernel_facts
 from kfsr.kernel import gaussian_kernel, load_kernel
+from kfsr.kernel.facts import kernel_facts
 
 METHOD = ("--method", "spectral")
 

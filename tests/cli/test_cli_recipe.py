@@ -22,7 +22,7 @@ def test_it_prints_every_number_and_is_read_again(tmp_path, preset):
     printed = kfsr_run(tmp_path, "recipe", "--preset", preset, "--seed", "7", "--no-refine").ok().stdout.decode()
     (tmp_path / "r.toml").write_text(printed)
     assert Recipe.from_toml(tmp_path / "r.toml") == Recipe.make(preset=preset, seed=7, refine=False)
-    assert tomllib.loads(printed)["settings"]["unrolled"]["turns"] == PRESETS[preset].unrolled.turns
+    assert tomllib.loads(printed)["settings"]["unrolled"]["ensemble"] == PRESETS[preset].unrolled.ensemble
     assert kfsr_run(tmp_path, "recipe", "--recipe", "r.toml").ok().stdout.decode() == printed
 
 
@@ -36,7 +36,7 @@ def test_the_file_is_the_base_and_options_go_before_it(photos):
 
 
 def test_a_number_of_the_settings_changes_the_run_and_its_digest(photos):
-    texts = {"a": "", "b": "[settings.unrolled]\nturns = 1\n"}
+    texts = {"a": "", "b": "[settings.unrolled]\nensemble = 1\n"}
     digests = set()
     for name, text in texts.items():
         (photos / f"{name}.toml").write_text(text)

@@ -1,15 +1,13 @@
 """`kfsr bench` on data sets of two small pictures: what it finds, what it scores, what it prints."""
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from process import kfsr_run
 from skimage import data
 
 import kfsr
@@ -50,16 +48,8 @@ def folder(tmp_path):
 
 
 def bench(folder, *args):
-    root = str(Path(kfsr.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return subprocess.run(
-        [sys.executable, "-m", "kfsr", "bench", ".", *args],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "KFSR_DEBUG": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = kfsr_run(folder, "bench", ".", *args)
+    return subprocess.CompletedProcess(args, done.status, done.stdout.decode(), done.stderr)
 
 
 def test_cases_in_natural_order_with_what_is_known(folder):

@@ -22,7 +22,7 @@ TINY = Settings(
     ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1, batch=2, crop=20, width=4),
     # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.
     unfolding=UnfoldingSettings(prior=QUICK, iterations=2, sigma_start=0.01),
-    zssr=ZssrSettings(steps=2, batch=1, crop=40),
+    zssr=ZssrSettings(steps=2, batch=1, crop=40, level=0.01),
     kernelfusion=KernelFusionSettings(patch=QUICK, width=4, levels=3, steps=2, first_rounds=2, rounds=1),
 )
 """Every stage with next to no training: for what does not depend on skill."""

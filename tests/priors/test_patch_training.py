@@ -10,7 +10,7 @@ from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.training import train_patch_model
 from kfsr.settings import PatchSettings
 
-SMALL = PatchSettings(width=16, steps=120, batch=4, crop=28)
+SMALL = PatchSettings(width=32, steps=150, batch=4, crop=32)
 
 
 def photo():

@@ -5,6 +5,7 @@ import signal
 import time
 import warnings
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def fail_at_once():
     raise InputError("no weights")
 
 
+def die_once(flag):
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def jobs(*names):
     return [Job(Path(name), None) for name in names]
 
@@ -88,6 +95,11 @@ def test_processes_that_cannot_start_end_the_run():
         outcomes(["a", "b", "c", "d", "e"], Processes(2), end_at_once)
     with pytest.raises(InputError, match="no weights"):
         outcomes(["a", "b"], Processes(2), fail_at_once)
+
+
+def test_a_process_that_dies_while_it_starts_costs_nothing(tmp_path):
+    found, _ = outcomes(["a", "b", "c"], Processes(2), partial(die_once, tmp_path / "flag"))
+    assert {name: one.value[0] for name, one in found.items()} == {"a": "A", "b": "B", "c": "C"}
 
 
 def test_one_death_after_the_other_is_no_failure_to_start():

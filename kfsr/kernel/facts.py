@@ -1,0 +1,40 @@
+"""What a person asks about a kernel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from kfsr.kernel.value import Kernel
+
+
+def kernel_facts(kernel: Kernel) -> dict[str, Any]:
+    """Size, direction and centre, ready for JSON.
+
+    axes: standard deviations along the long and the short axis, in high-resolution pixels; angle: of the long
+    axis, in degrees counter-clockwise from horizontal as seen on the screen; centre: centre of mass off the
+    middle, (row, column).
+    """
+    (rr, rc), (_, cc) = kernel.covariance.tolist()
+    # Eigenvalues of [[cc, -rc], [-rc, rr]]: x to the right, y up, while rows count downwards.
+    mean, half = (rr + cc) / 2, math.hypot((cc - rr) / 2, rc)
+    return {
+        "size": kernel.size,
+        "method": kernel.method,
+        "trace": kernel.trace,
+        "covariance": kernel.covariance.tolist(),
+        "axes": [math.sqrt(max(0.0, mean + half)), math.sqrt(max(0.0, mean - half))],
+        "angle": math.degrees(0.5 * math.atan2(-2 * rc, cc - rr)) % 180,
+        "centre": list(kernel.centre),
+    }
+
+
+def facts_in_words(kernel: Kernel) -> str:
+    """The same as half a line for people."""
+    facts = kernel_facts(kernel)
+    (long, short), (row, col) = facts["axes"], facts["centre"]
+    shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"
+    return (
+        f"{facts['method']}, {facts['size']}x{facts['size']} px, standard deviations {long:.2f} and "
+        f"{short:.2f} px, {shape}, centre off by {math.hypot(row, col):.2f} px"
+    )
