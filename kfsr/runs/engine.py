@@ -72,9 +72,9 @@ def execute(
     targets = [job.target for job in jobs if job.target is not None]
     tidy(targets)
     on_event(Started(len(to_do)))
-    with _threads_kept(), device_lock.shared(machine.device, executor.processes) as lock:
+    with _threads_kept() as threads, device_lock.shared(machine.device, executor.processes) as lock:
         # The share also where fewer are at work: a picture does not depend on how many others are left.
-        begin = partial(_begin, _share(machine.threads, processes))
+        begin = partial(_begin, max(1, (machine.threads or threads) // processes))
         try:
             with closing(executor.run(to_do, partial(_locked, work, lock), on_event, begin)) as outcomes:
                 for job in jobs:
@@ -114,12 +114,6 @@ def _locked(work: Callable[[Job, OnEvent, str | None], T], lock: str | None, job
     return work(job, on_event, lock)
 
 
-def _share(threads: int | None, processes: int) -> int:
-    import torch
-
-    return max(1, (threads or torch.get_num_threads()) // processes)
-
-
 def _begin(threads: int) -> None:
     import torch
 
@@ -129,11 +123,12 @@ def _begin(threads: int) -> None:
 
 
 @contextlib.contextmanager
-def _threads_kept() -> Iterator[None]:
+def _threads_kept() -> Iterator[int]:
+    """How many threads torch takes in this process; the same again after the block."""
     import torch
 
     before = torch.get_num_threads()
     try:
-        yield
+        yield before
     finally:
         torch.set_num_threads(before)

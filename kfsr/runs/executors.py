@@ -91,7 +91,8 @@ def perform(job: Job, work: Work[T], on_event: OnEvent) -> Outcome[T]:
 
 class Processes:
     """Several jobs at a time, each in a process of its own. A process that dies fails its job (OutOfMemory where it was
-    killed, else WorkerDied) and another takes its place. All end when this process does."""
+    killed, else WorkerDied) and another takes its place. All end when this process does. A script that uses this keeps
+    its own work under `if __name__ == "__main__":`, since each process imports the script."""
 
     def __init__(self, processes: int) -> None:
         self.processes = processes

@@ -16,6 +16,15 @@ from process import QUICK, command, environment, kfsr_run
 SLOW = ("--kernel-method", "ikl", "--solver", "bicubic", "--preset", "best", "--threads", "1")
 
 
+@pytest.fixture
+def brief(photos):
+    """Options of a kernel that is found in a few steps, each of which is told."""
+    (photos / "brief.toml").write_text(
+        'kernel_method = "ikl"\n[settings.ikl]\niterations = 4\nwarm_up = 2\n[settings.ikl.patch]\nsteps = 6\n'
+    )
+    return ("--recipe", "brief.toml", "--threads", "1")
+
+
 def start_on_terminal(folder, *args, stdout=subprocess.PIPE):
     """The process and the reading end of the terminal that is its stderr, 100 columns wide."""
     reader, writer = pty.openpty()
@@ -86,8 +95,11 @@ def test_a_bar_for_all_pictures(photos):
     assert process.wait(timeout=60) == 0
 
 
-def test_no_bars_when_quiet(photos):
-    args = ("kernel", "face.png", "--method", "ikl", "--preset", "fast", "--quiet", "--threads", "1")
+def test_no_bars_when_quiet(photos, brief):
+    process, reader = start_on_terminal(photos, "kernel", "face.png", *brief)
+    assert "left]" in read_until(reader)
+    assert process.wait(timeout=60) == 0
+    args = ("kernel", "face.png", *brief, "--quiet")
     process, reader = start_on_terminal(photos, *args)
     assert read_until(reader) == ""
     assert process.wait(timeout=60) == 0
@@ -109,7 +121,7 @@ def test_binary_data_does_not_go_to_a_terminal(photos, args):
     assert "terminal" in shown
 
 
-def test_progress_is_not_written_to_a_file(photos):
-    done = kfsr_run(photos, "kernel", "face.png", "--method", "ikl", "--preset", "fast", "--threads", "1").ok()
+def test_progress_is_not_written_to_a_file(photos, brief):
+    done = kfsr_run(photos, "kernel", "face.png", *brief).ok()
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("face.png -> face_kernel.npy: ikl, ")
