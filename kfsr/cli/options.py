@@ -80,7 +80,9 @@ _FIELDS: dict[str, _Field] = {
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
     "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     "trust_kernel": _field(
-        bool, "--trust-kernel", help="Take a kernel file that does not say where it comes from as exact."
+        bool,
+        "--trust-kernel/--no-trust-kernel",
+        help="Take a kernel file that does not say where it comes from as exact.",
     ),
     "refine": _field(
         bool,
@@ -98,7 +100,9 @@ _FIELDS: dict[str, _Field] = {
         help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
     ),
     "joint": _field(
-        bool, "--joint", help="With kernelfusion: return the picture it finds with the kernel; for small pictures."
+        bool,
+        "--joint/--no-joint",
+        help="With kernelfusion: return the picture it finds with the kernel; for small pictures.",
     ),
     "solver": _field(
         str,
@@ -124,7 +128,9 @@ _FIELDS: dict[str, _Field] = {
     "quality": _field(
         int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; other formats are lossless."
     ),
-    "strip": _field(bool, "--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."),
+    "strip": _field(
+        bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
+    ),
 }
 """For each field of the recipe its type, names and the rest of its option."""
 

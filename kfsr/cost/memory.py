@@ -80,8 +80,8 @@ def largest_tile(limit: int, pixels: int, recipe: Recipe, *, has_kernel: bool = 
     needed = peak(pixels, recipe, tile=SMALLEST, has_kernel=has_kernel)
     if limit < needed:
         raise UsageError(
-            f"{in_words(limit)} of memory are too little for this picture at scale {recipe.scale} with "
-            f"{_in_words(recipe)}, which takes {in_words(needed)}; allow more or upscale a part of it"
+            f"{in_words(limit)} of memory is too little for this picture at scale {recipe.scale} with "
+            f"{_in_words(recipe)}, which takes {in_words(needed)}; allow more, or upscale a part of it"
         )
     per_pixel = solver(recipe.solver).tile_memory * recipe.scale**2
     if recipe.joint or not per_pixel:
@@ -120,5 +120,5 @@ def in_bytes(size: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", size.strip(), re.IGNORECASE)
     if match is None or float(match[1]) == 0:
-        raise UsageError(f"{size!r} is no amount of memory; write it like 4G or 800M")
+        raise UsageError(f"{size!r} is not an amount of memory; write it like 4G or 800M")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))

@@ -47,7 +47,10 @@ def test_a_limit_that_is_no_amount(face, size):
 
 def test_a_limit_that_is_too_low_says_what_is_needed(face):
     line = kfsr_run(face, "upscale", "face.png", "--max-memory", "300M").error_line(2)
-    assert "face.png: 300M of memory are too little for this picture at scale 2, which takes " in line
+    assert (
+        "face.png: 300M of memory is too little for this picture at scale 2 with auto and unrolled, which takes "
+        in line
+    )
     needed = line.split("which takes ")[1].split(";")[0]
     kfsr_run(face, "upscale", "face.png", "--max-memory", needed, "--kernel-method", "bicubic", "--no-refine").ok()
 

@@ -29,7 +29,7 @@ def test_auto_takes_the_presets_gaussian_where_the_picture_looks_like_it():
     low = low_resolution(kernel)
     fast = kfsr.upscale(low, scale=2, preset="fast", window=(0, 0, 20, 20))
     assert (fast.report.kernel_method, fast.kernel.method) == ("auto", "spectral")
-    assert fast.report.choice.startswith("spectral: the picture looks like a Gaussian's")
+    assert fast.report.choice.startswith("spectral: the kernel looks like a Gaussian")
     assert kfsr.estimate_kernel(low, scale=2, preset="tiny").method == "ikl"
 
 
