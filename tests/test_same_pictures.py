@@ -19,6 +19,7 @@ Another version of torch or kind of CPU computes other bits; there the cases in 
 import io
 import json
 import os
+import platform
 import zlib
 from functools import cache
 from pathlib import Path
@@ -61,9 +62,20 @@ def estimated(images, scale, *, method="auto", init="spectral", preset="fast", *
 
 
 def machine():
-    """What the networks' numbers depend on beside the code."""
+    """What the networks' numbers depend on beside the code: kernelfusion and zssr turn a last bit into grey levels, and
+    which one it is depends on the processor's model, too."""
     dtype = working_dtype(torch.device("cpu"))
-    return f"torch {torch.__version__}, {dtype}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"torch {torch.__version__}, {dtype}, {torch.backends.cpu.get_cpu_capability()}, {processor()}"
+
+
+def processor():
+    """The family and model of the processor, where the system says."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    known = dict(tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
+    return " ".join(f"{name} {known[name]}" for name in ("vendor_id", "cpu family", "model") if name in known)
 
 
 # The inputs, by NumPy alone.
