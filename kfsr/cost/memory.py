@@ -32,7 +32,7 @@ PER_OUTPUT_PIXEL = 12
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
 
-PER_REFINED_PIXEL = 1070
+PER_REFINED_PIXEL = 1150
 """Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
 _AROUND = 2 * (HALO + MARGIN)
@@ -51,6 +51,7 @@ def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bo
         peak_of_kernel(pixels, recipe, has_kernel=has_kernel),
         FIXED + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
         FIXED + pixels * PER_INPUT_PIXEL + per_pixel * _judged(pixels, recipe),
+        FIXED + pixels * PER_INPUT_PIXEL + (0 if recipe.joint else solver(recipe.solver).learning(recipe)),
         FIXED + high * PER_ENCODED_PIXEL,
     )
 

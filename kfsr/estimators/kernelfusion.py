@@ -39,7 +39,7 @@ from kfsr.operator.spatial import bicubic_upscale, degrade, reflect_pad
 from kfsr.priors.diffusion import alphas_bar, noise_level, posterior
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
-from kfsr.priors.patch.training import train_patch_model, training_seconds
+from kfsr.priors.patch.training import train_patch_model, training_bytes, training_seconds
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
 from kfsr.recipe import Recipe
@@ -224,7 +224,7 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
 def _memory(pixels: int, recipe: Recipe) -> int:
     cfg = recipe.settings.kernelfusion
     channels = CHANNEL_BYTES[0] * cfg.width + CHANNEL_BYTES[1] * cfg.patch.width
-    return cfg.high_pixels(pixels, recipe.scale, recipe.joint) * channels
+    return training_bytes(cfg.patch) + cfg.high_pixels(pixels, recipe.scale, recipe.joint) * channels
 
 
 METHOD = Estimator(

@@ -43,4 +43,8 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
     return estimator(recipe.settings.auto.gaussian_method).seconds(pixels, recipe)
 
 
-METHOD = Estimator(estimate=_of_problem, seconds=_seconds, refined=True)
+def _memory(pixels: int, recipe: Recipe) -> int:
+    return estimator(recipe.settings.auto.gaussian_method).memory(pixels, recipe)
+
+
+METHOD = Estimator(estimate=_of_problem, seconds=_seconds, memory=_memory, refined=True)
