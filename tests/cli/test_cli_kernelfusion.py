@@ -12,8 +12,7 @@ from kfsr.kernel import load_kernel
 @pytest.mark.slow
 def test_the_joint_picture_comes_out_with_its_kernel(photos):
     (photos / "brief.toml").write_text(
-        'preset = "fast"\nkernel_method = "kernelfusion"\n[settings.kernelfusion]\nwidth = 8\nsteps = 5\n'
-        "[settings.kernelfusion.patch]\nwidth = 16\nsteps = 60\n"
+        'preset = "fast"\nkernel_method = "kernelfusion"\n[settings.kernelfusion.patch]\nwidth = 16\nsteps = 60\n'
     )
     options = ("--recipe", "brief.toml", "--joint", "--save-kernel", "k.npz", "--json", "--threads", "1")
     done = kfsr_run(photos, "upscale", "gray.png", *options).ok()
