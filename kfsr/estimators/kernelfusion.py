@@ -214,6 +214,12 @@ def _whole_window(problem: Problem) -> Tensor:
     return reflect_pad(problem.low_res, 0, rows, 0, cols)
 
 
+def _joint(problem: Problem) -> tuple[Tensor, Kernel]:
+    rows, cols = (problem.scale * n for n in problem.low_res.shape[-2:])
+    fusion = of_problem(problem, whole=True)
+    return fusion.high_res[..., :rows, :cols], fusion.kernel
+
+
 def _seconds(pixels: int, recipe: Recipe) -> float:
     cfg = recipe.settings.kernelfusion
     steps = cfg.first_rounds + (cfg.steps - 1) * cfg.rounds
@@ -231,6 +237,6 @@ METHOD = Estimator(
     estimate=lambda problem: of_problem(problem).kernel,
     seconds=_seconds,
     memory=_memory,
-    joint=True,
+    joint=_joint,
     uncertainty=uncertainty_of_windows,
 )
