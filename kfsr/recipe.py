@@ -69,9 +69,9 @@ class Recipe:
         if self.kernel is not None:
             for name, default in (("kernel_method", "auto"), ("kernel_init", "spectral")):
                 if getattr(self, name) != default:
-                    raise UsageError(f"{option('kernel')} gives the kernel, {option(name)} is for finding one")
+                    raise UsageError(f"{option('kernel')} gives the kernel, but {option(name)} is for finding one")
         elif self.trust_kernel:
-            raise UsageError(f"{option('trust_kernel')} is about a kernel that is given; name it with --kernel")
+            raise UsageError(f"{option('trust_kernel')} needs a kernel file; name it with --kernel")
 
     @classmethod
     def make(cls, base: Recipe | None = None, **choices: Any) -> Recipe:

@@ -57,7 +57,7 @@ def _network(path: Path | None, kinds: tuple[str, ...], device: str, stamp: int)
     state = _state_dict(_bundled(KINDS[kinds[0]].bundled) if path is None else path.read_bytes())
     found = next((kind for kind in kinds if KINDS[kind].key in state), None)
     if found is None:
-        raise InputError(f"these are no weights of {' or '.join(kinds)}")
+        raise InputError(f"these are not weights of {' or '.join(kinds)}")
     net: nn.Module = importlib.import_module(KINDS[found].module).from_state(state)
     if not all(bool(values.isfinite().all()) for values in net.state_dict().values()):
         raise InputError("the weights hold NaN or infinite values; get a fresh copy of the file")
@@ -78,7 +78,7 @@ def _state_dict(data: bytes) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise InputError(f"damaged safetensors file ({error})") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError("this is no state dict that can be read safely") from error
+        raise InputError("this is not a state dict that can be read safely") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError("this is no state dict")
+        raise InputError("this is not a state dict")
     return state

@@ -2,9 +2,9 @@
 
     python tests/ablation.py LEVIN --scale 4 --names im_24 im_13 -o results.ndjson
 
-LEVIN: a folder as `kfsr bench` reads it. A line of JSON per picture and variant goes to the output, with the NCC of the
-kernel, also within 2 px.
-All variants of a picture share its patch model, its window and the seed.
+LEVIN: a folder in the layout that `kfsr bench` reads. One line of JSON per picture and variant goes to the output, with
+the kernel's NCC, and its best NCC within a shift of 2 px. All variants of a picture share its patch model, its window
+and the seed.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from kfsr.priors.unet import UNet
 from kfsr.recipe import Recipe
 
 DIRECT_RATE = 2e-2
-"""Of Adam for logits, which have to move by about 5; a SIREN's weights hardly move."""
+"""Adam's rate for the logits, which have to move by about 5; a SIREN's weights hardly move."""
 
 
 class NoPatchModel:
-    """Leaves the picture one step back in time as it is, noise and all."""
+    """Returns the picture one step back in time as it is, noise included."""
 
     def differentiable(self, x: Tensor, _sigma: float) -> Tensor:
         return x
 
 
 class OneCall(UNet):
-    """The U-Net for x_0 only; what the patch model makes of the step back is not refined again."""
+    """The U-Net for x_0 only; what the patch model makes of the step back is not refined a second time."""
 
     calls = 0
 
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="*", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="other settings of the preset's")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="replace these settings")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     changed = {name: int(value) for name, value in (one.split("=") for one in args.set)}

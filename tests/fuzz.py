@@ -2,10 +2,10 @@
 
     python tests/fuzz.py --files 20000 --seed 0            # the long form; --keep FOLDER keeps what was found
 
-Each file is a real one of every format that is read, changed at random: bits, lengths, headers, cuts, splices, also
-inside what a checksum or a compressor protects. The loads run in child processes that may use `SECONDS` of processor
-time a file and `MEMORY` beyond what they started with, which is ample for `PIXELS`. The same seed makes the same
-files. Exit status 0 when nothing was found, 1 otherwise.
+The files begin as sound ones of every format that is read, and are changed at random: bits, lengths, headers, cuts and
+splices, also inside what a checksum or a compressor protects. They are loaded in child processes, which may use
+`SECONDS` of processor time per file and `MEMORY` beyond what they started with; that is ample for `PIXELS`. The same
+seed makes the same files. The exit status is 0 when nothing was found, else 1.
 """
 
 from __future__ import annotations

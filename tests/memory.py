@@ -1,8 +1,8 @@
-"""Peak memory of `kfsr upscale` by the picture's size, from which the numbers of `kfsr.cost.memory` are.
+"""Peak memory of `kfsr upscale` for pictures of several sizes; the numbers in `kfsr.cost.memory` come from here.
 
     python tests/memory.py PHOTO --megapixels 1 6 24 --scale 2 -- --kernel-method spectral --preset fast
 
-PHOTO, any real photograph, is laid out mirrored until it has that many pixels. What stands after `--` goes to
+PHOTO is any real photograph; it is extended by reflection until it has that many pixels. What follows `--` goes to
 `kfsr upscale`. The peak is that of the whole process, as the system reports it.
 """
 
@@ -35,12 +35,13 @@ def main() -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 6, 24])
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("rest", nargs="*")
-    options = parser.parse_args()
+    given = [*sys.argv[1:], "--"]
+    cut = given.index("--")  # argparse does not give back what follows it once an option has come before
+    options, rest = parser.parse_args(given[:cut]), given[cut + 1 : -1]
     for megapixels in options.megapixels:
         with tempfile.TemporaryDirectory() as folder:
             enlarged(options.photo, megapixels).save(Path(folder) / "in.png", compress_level=1)
-            args = ["upscale", "in.png", "-s", str(options.scale), "-o", "out.png", "--json", "--quiet", *options.rest]
+            args = ["upscale", "in.png", "-s", str(options.scale), "-o", "out.png", "--json", "--quiet", *rest]
             started = time.perf_counter()
             command = [sys.executable, "-m", "kfsr", *args]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from cli.process import environment, kfsr_run
+from process import environment, kfsr_run
 from skimage import data
 from torch import nn
 

@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from cli.process import kfsr_run
+from process import kfsr_run
 from safetensors.torch import save_file
 from skimage import data
 

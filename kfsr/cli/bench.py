@@ -57,7 +57,7 @@ def bench(
         typer.Option(
             "--kernels",
             metavar="FOLDER",
-            help="Take kernels from here (NAME.npz); missing ones are kept here.",
+            help="Read kernels from here (NAME.npz); missing ones are found and saved here.",
         ),
     ] = None,
     truncated: Annotated[

@@ -16,7 +16,7 @@ from kfsr.recipe import Recipe
 
 _RecipeFile = Annotated[
     Path | None,
-    typer.Option("--recipe", metavar="FILE", help="Begin with the choices in this file; `kfsr recipe` prints one."),
+    typer.Option("--recipe", metavar="FILE", help="Start from the choices in this file; `kfsr recipe` prints one."),
 ]
 
 

@@ -37,14 +37,16 @@ def degrade(
     recipe: Recipe,
     noise: Annotated[
         float,
-        typer.Option("--noise", min=0, max=255, metavar="SIGMA", help="Gaussian noise, in grey levels."),
+        typer.Option(
+            "--noise", min=0, max=255, metavar="SIGMA", help="Gaussian noise to add: standard deviation in grey levels."
+        ),
     ] = 0.0,
     quiet: options.QuietOption = False,
 ) -> int:
     """Make the low-resolution picture that a kernel would give: blur by it, keep every s-th pixel.
 
-    Transparency is degraded with the picture. Where a side is no multiple of the scale, the last rows or
-    columns give no pixel of their own.
+    Transparency is degraded with the picture. If a side is not a multiple of the scale, the last rows or
+    columns give no pixels of their own.
     """
     from kfsr.image import encode_image, format_by_suffix, write_image
     from kfsr.pipeline.degrading import degrade_image
@@ -63,7 +65,7 @@ def degrade(
             sharp, _ = machine.read(job.source)
             if sharp.width % scale or sharp.height % scale:
                 covered = "x".join(str(side // scale * scale) for side in sharp.size)
-                text = f"{sharp.width}x{sharp.height} is no multiple of {scale}; the result covers {covered} of it"
+                text = f"{sharp.width}x{sharp.height} is not a multiple of {scale}; the result covers {covered} of it"
                 on_event(Warned(job.source_name, text))
             low = degrade_image(sharp, kernel, noise, recipe.seed)
             if job.target is None:

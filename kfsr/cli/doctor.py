@@ -22,7 +22,7 @@ def doctor(
     streams: Streams,
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> int:
-    """Say what this installation has, and test that it computes rightly.
+    """Show what this installation has, and test that it computes correctly.
 
     Versions, devices and their memory, picture formats, optional packages, and a self-test of a few seconds: a picture
     is shrunk by a known kernel and upscaled blindly. Exit status 0 when healthy, else 1.

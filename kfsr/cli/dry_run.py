@@ -54,7 +54,7 @@ def report(plan: Plan, machine: Machine, as_json: bool, console: Console) -> int
     else:
         words = ", ".join(f"{n} {what}" for what, n in counts.items())
         console.streams.write_text(f"{words}: {total.in_words()}")
-        console.note("dry run: nothing was written; times are rough, for one CPU thread a process")
+        console.note("dry run: nothing was written; times are rough, for one CPU thread per process")
     return conclude_run(errors)
 
 

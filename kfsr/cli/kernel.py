@@ -42,10 +42,13 @@ def kernel(
     files_from: options.FilesFromOption = None,
     recipe: Recipe,
     shared: Annotated[
-        bool, typer.Option("--shared", help="One kernel for all the pictures: of one camera, lens or scanner.")
+        bool,
+        typer.Option(
+            "--shared", help="Find one kernel for all the pictures, made by the same camera, lens or scanner."
+        ),
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel, for people.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel as a picture.")
     ] = None,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,

@@ -70,7 +70,7 @@ def _field(kind: Any, *names: str, **rest: Any) -> _Field:
 
 
 _FIELDS: dict[str, _Field] = {
-    "scale": _field(int, "--scale", "-s", metavar="N", min=2, max=4, help="How many times larger."),
+    "scale": _field(int, "--scale", "-s", metavar="N", min=2, max=4, help="Scale factor."),
     "kernel_method": _field(
         str,
         "--kernel-method",
@@ -80,13 +80,15 @@ _FIELDS: dict[str, _Field] = {
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
     "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     "trust_kernel": _field(
-        bool, "--trust-kernel", help="Take a kernel file that does not say where it comes from as exact."
+        bool,
+        "--trust-kernel/--no-trust-kernel",
+        help="Take a kernel file that does not say where it comes from as exact.",
     ),
     "refine": _field(
         bool,
         "--refine/--no-refine",
-        show_default="where the method gains by it",
-        help="Give the kernel its fine form, which no Gaussian has, through the solver.",
+        show_default="where it helps the method",
+        help="Refine the kernel with the solver, for detail that no Gaussian has.",
     ),
     "uncertainty": _field(
         float,
@@ -98,7 +100,9 @@ _FIELDS: dict[str, _Field] = {
         help="How wrong the kernel may be, 0 to 2; the unrolled solver then trusts it less.",
     ),
     "joint": _field(
-        bool, "--joint", help="With kernelfusion: return the picture it finds with the kernel; for small pictures."
+        bool,
+        "--joint/--no-joint",
+        help="With kernelfusion: return the picture it finds with the kernel; for small pictures.",
     ),
     "solver": _field(
         str,
@@ -111,16 +115,22 @@ _FIELDS: dict[str, _Field] = {
         "--weights",
         metavar="FILE",
         show_default="the bundled ones",
-        help="Other weights for the unrolled solver, USRNet's too.",
+        help="Other weights for the unrolled solver, kfsr's or USRNet's.",
     ),
     "preset": _field(str, "--preset", "-p", help="How much work to do.", **one_of(PRESETS)),
     "seed": _field(
-        int, "--seed", metavar="N", callback=_check_seed, help="Same seed, same machine: same picture (CPU)."
+        int,
+        "--seed",
+        metavar="N",
+        callback=_check_seed,
+        help="Seed of all random numbers; on one machine (CPU) it repeats the result.",
     ),
     "quality": _field(
-        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; the others lose nothing."
+        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; other formats are lossless."
     ),
-    "strip": _field(bool, "--strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."),
+    "strip": _field(
+        bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
+    ),
 }
 """For each field of the recipe its type, names and the rest of its option."""
 
@@ -138,13 +148,13 @@ InputsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="INPUT...", help="Pictures, folders of them, or - for standard input.", show_default=False),
 ]
-RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders' sub-folders too.")]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Include sub-folders.")]
 FilesFromOption = Annotated[
     str | None,
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also take the inputs listed here, one a line or NUL-separated; - is standard input.",
+        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input.",
     ),
 ]
 OutputOption = Annotated[
@@ -170,8 +180,8 @@ WorkersOption = Annotated[
         metavar="N",
         min=1,
         max=256,
-        help="Pictures at a time, each in a process with its share of the threads and memory of its own. One at a time "
-        "computes on a GPU, while the others read and write their pictures.",
+        help="Pictures at a time, each in its own process with its share of the threads. On a GPU the processes take "
+        "turns: one computes while the others read and write.",
     ),
 ]
 MaxPixelsOption = Annotated[
@@ -181,7 +191,7 @@ MaxPixelsOption = Annotated[
         metavar="N",
         min=1,
         show_default="89478485",
-        help="Refuse pictures of more pixels than this: a small file can unpack to gigabytes.",
+        help="Refuse pictures with more pixels than this: a small file can unpack to gigabytes.",
     ),
 ]
 MaxMemoryOption = Annotated[
@@ -191,11 +201,11 @@ MaxMemoryOption = Annotated[
         metavar="SIZE",
         parser=_parse_size,
         show_default="no limit",
-        help="Solve in tiles small enough for this much memory (4G, 1500M); on a GPU that of the GPU.",
+        help="Solve in tiles small enough for this much memory (4G, 1500M); with a GPU, of its memory.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings; errors stay.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only: no progress, notes or warnings.")]
 
 
 def find_inputs(streams: Streams, names: Sequence[str], list_file: str | None, recursive: bool) -> list[Source]:

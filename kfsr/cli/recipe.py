@@ -10,10 +10,10 @@ from kfsr.recipe import Recipe
 
 @command(*FIELDS)
 def recipe(streams: Streams, recipe: Recipe) -> int:
-    """Print the choices that these options make as a file for --recipe, with every number of the preset in it.
+    """Print the choices made by these options as a file for --recipe, with every number of the preset in it.
 
-    In that file any of them can be changed, and any left out, which then keeps its default. Options given beside
-    --recipe go before the file.
+    Any of them can be changed or deleted there; what is missing keeps its default. Options given together with
+    --recipe override the file.
     """
     streams.write_text(recipe.to_toml().rstrip("\n"))
     return 0

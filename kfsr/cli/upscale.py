@@ -38,7 +38,7 @@ def upscale(
     name: Annotated[str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")] = upscaling.NAME,
     skip_existing: Annotated[
         bool,
-        typer.Option("--skip-existing", help="Leave out what an earlier run has finished with the same settings."),
+        typer.Option("--skip-existing", help="Skip what an earlier run finished with the same settings."),
     ] = False,
     kernel_from: Annotated[
         list[str] | None,
@@ -52,7 +52,7 @@ def upscale(
     ] = None,
     save_kernel: Annotated[
         str | None,
-        typer.Option("--save-kernel", metavar="PATH", help="Keep the kernel: a file, or with several inputs a folder."),
+        typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
     ] = None,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,

@@ -32,7 +32,7 @@ PER_OUTPUT_PIXEL = 12
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
 
-PER_REFINED_PIXEL = 1070
+PER_REFINED_PIXEL = 1150
 """Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
 _AROUND = 2 * (HALO + MARGIN)
@@ -51,6 +51,7 @@ def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bo
         peak_of_kernel(pixels, recipe, has_kernel=has_kernel),
         FIXED + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
         FIXED + pixels * PER_INPUT_PIXEL + per_pixel * _judged(pixels, recipe),
+        FIXED + pixels * PER_INPUT_PIXEL + (0 if recipe.joint else solver(recipe.solver).learning(recipe)),
         FIXED + high * PER_ENCODED_PIXEL,
     )
 
@@ -80,8 +81,8 @@ def largest_tile(limit: int, pixels: int, recipe: Recipe, *, has_kernel: bool = 
     needed = peak(pixels, recipe, tile=SMALLEST, has_kernel=has_kernel)
     if limit < needed:
         raise UsageError(
-            f"{in_words(limit)} of memory are too little for this picture at scale {recipe.scale} with "
-            f"{_in_words(recipe)}, which takes {in_words(needed)}; allow more or upscale a part of it"
+            f"{in_words(limit)} of memory is too little for this picture at scale {recipe.scale} with "
+            f"{_in_words(recipe)}, which takes {in_words(needed)}; allow more, or upscale a part of it"
         )
     per_pixel = solver(recipe.solver).tile_memory * recipe.scale**2
     if recipe.joint or not per_pixel:
@@ -120,5 +121,5 @@ def in_bytes(size: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", size.strip(), re.IGNORECASE)
     if match is None or float(match[1]) == 0:
-        raise UsageError(f"{size!r} is no amount of memory; write it like 4G or 800M")
+        raise UsageError(f"{size!r} is not an amount of memory; write it like 4G or 800M")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))

@@ -32,7 +32,14 @@ from kfsr.operator.spatial import degrade
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
-from kfsr.priors.patch.training import denoising_loss, draw_sigma, loss_weight, train_patch_model, training_seconds
+from kfsr.priors.patch.training import (
+    denoising_loss,
+    draw_sigma,
+    loss_weight,
+    train_patch_model,
+    training_bytes,
+    training_seconds,
+)
 from kfsr.recipe import Recipe
 from kfsr.settings import IklSettings
 
@@ -267,6 +274,7 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
 METHOD = Estimator(
     estimate=_of_problem,
     seconds=_seconds,
+    memory=lambda pixels, recipe: training_bytes(recipe.settings.ikl.patch) * 4 // 3,  # two models go on learning
     inits=("spectral", "gaussian"),
     refined=True,
     uncertainty=lambda problem, kernel: estimator("spectral").uncertainty(problem, kernel),

@@ -39,7 +39,7 @@ from kfsr.operator.spatial import bicubic_upscale, degrade, reflect_pad
 from kfsr.priors.diffusion import alphas_bar, noise_level, posterior
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
-from kfsr.priors.patch.training import train_patch_model, training_seconds
+from kfsr.priors.patch.training import train_patch_model, training_bytes, training_seconds
 from kfsr.priors.siren import SirenKernel
 from kfsr.priors.unet import UNet
 from kfsr.recipe import Recipe
@@ -214,6 +214,12 @@ def _whole_window(problem: Problem) -> Tensor:
     return reflect_pad(problem.low_res, 0, rows, 0, cols)
 
 
+def _joint(problem: Problem) -> tuple[Tensor, Kernel]:
+    rows, cols = (problem.scale * n for n in problem.low_res.shape[-2:])
+    fusion = of_problem(problem, whole=True)
+    return fusion.high_res[..., :rows, :cols], fusion.kernel
+
+
 def _seconds(pixels: int, recipe: Recipe) -> float:
     cfg = recipe.settings.kernelfusion
     steps = cfg.first_rounds + (cfg.steps - 1) * cfg.rounds
@@ -224,13 +230,13 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
 def _memory(pixels: int, recipe: Recipe) -> int:
     cfg = recipe.settings.kernelfusion
     channels = CHANNEL_BYTES[0] * cfg.width + CHANNEL_BYTES[1] * cfg.patch.width
-    return cfg.high_pixels(pixels, recipe.scale, recipe.joint) * channels
+    return training_bytes(cfg.patch) + cfg.high_pixels(pixels, recipe.scale, recipe.joint) * channels
 
 
 METHOD = Estimator(
     estimate=lambda problem: of_problem(problem).kernel,
     seconds=_seconds,
     memory=_memory,
-    joint=True,
+    joint=_joint,
     uncertainty=uncertainty_of_windows,
 )

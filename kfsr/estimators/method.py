@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from kfsr.analysis.problem import Problem
 from kfsr.kernel import Kernel
 from kfsr.recipe import MOST_UNCERTAIN, Recipe
@@ -31,7 +33,8 @@ class Estimator:
     seconds, memory: of one thread, and bytes beside the picture, that it takes for so many low-resolution pixels with
     a recipe. scales: where it is defined. inits: kernels it can start from, by name, the first by default. estimated:
     False for a kernel that is assumed, whatever the picture. refined: whether the fine form that the solver finds
-    helps its kernel. joint: whether it finds the picture as well. uncertainty: of its kernel, for the solver; None
+    helps its kernel. joint: finds the whole high-resolution picture as well, for a
+    method that can. uncertainty: of its kernel, for the solver; None
     where it cannot tell.
     """
 
@@ -42,5 +45,5 @@ class Estimator:
     inits: tuple[str, ...] = ("spectral",)
     estimated: bool = True
     refined: bool = False
-    joint: bool = False
+    joint: Callable[[Problem], tuple[Tensor, Kernel]] | None = None
     uncertainty: Callable[[Problem, Kernel], float | None] = _unknown

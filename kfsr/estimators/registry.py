@@ -16,7 +16,7 @@ METHODS = {
     "ikl": ("kfsr.estimators.ikl", "the same, refined"),
     "edges": ("kfsr.estimators.edges", "any form"),
     "kernelfusion": ("kfsr.estimators.kernelfusion", "any form, by diffusion, in minutes"),
-    "kernelfusion-edges": ("kfsr.pipeline.combined", "the same, finished by the edges, or edges where that is better"),
+    "kernelfusion-edges": ("kfsr.pipeline.combined", "the same polished by edges, or edges alone where that is better"),
     "bicubic": ("kfsr.estimators.bicubic", "assume a clean resize"),
 }
 """Name of each method, the module that says all else of it, and half a line for the help."""

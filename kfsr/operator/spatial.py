@@ -147,7 +147,7 @@ def low_res_size(size: Sequence[int], side: int, scale: int, border: Border = "r
     if min(size) < (side if border == "valid" else scale):
         raise UsageError(f"a picture of {width}x{height} px is too small to be downscaled by {scale}")
     if border == "circular" and (height % scale or width % scale):
-        raise UsageError(f"a picture of {width}x{height} px cannot wrap around: its sides are no multiples of {scale}")
+        raise UsageError(f"a picture of {width}x{height} px cannot wrap around: its sides are not multiples of {scale}")
     if border == "valid":
         return (height - side) // scale + 1, (width - side) // scale + 1
     return height // scale, width // scale

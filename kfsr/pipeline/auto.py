@@ -25,7 +25,7 @@ def _of_problem(problem: Problem) -> Kernel:
         return estimated(problem, cfg.gaussian_method)
 
     if odds < cfg.least_odds:
-        return gaussian(f"the picture looks like a Gaussian's (log odds {-odds:.1f})")
+        return gaussian(f"the kernel looks like a Gaussian (log odds {-odds:.1f})")
     try:
         free = edges.of_problem(problem)
     except NothingToLearn as reason:
@@ -34,7 +34,7 @@ def _of_problem(problem: Problem) -> Kernel:
     pixels = sum(plane.size for plane in problem.luminances)
     if blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
         return gaussian(f"the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do")
-    problem.choice = f"edges: the picture does not look like a Gaussian's (log odds {odds:.1f})"
+    problem.choice = f"edges: the kernel does not look like a Gaussian (log odds {odds:.1f})"
     return stamped(problem, "edges", edges.completed(problem, free))
 
 
@@ -43,4 +43,8 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
     return estimator(recipe.settings.auto.gaussian_method).seconds(pixels, recipe)
 
 
-METHOD = Estimator(estimate=_of_problem, seconds=_seconds, refined=True)
+def _memory(pixels: int, recipe: Recipe) -> int:
+    return estimator(recipe.settings.auto.gaussian_method).memory(pixels, recipe)
+
+
+METHOD = Estimator(estimate=_of_problem, seconds=_seconds, memory=_memory, refined=True)

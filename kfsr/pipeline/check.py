@@ -55,7 +55,7 @@ def _check_scale(scale: int, scales: tuple[int, ...], what: str) -> None:
 
 
 def _check_joint(recipe: Recipe, own_kernel: bool) -> None:
-    if not own_kernel or not estimator(recipe.kernel_method).joint:
+    if not own_kernel or estimator(recipe.kernel_method).joint is None:
         given = recipe.kernel_method if own_kernel else "a kernel that is given"
         raise UsageError(f"only kernelfusion finds the picture with the kernel, not {given}; leave --joint out")
     fields, plain = ("refine", "weights", "uncertainty", "solver"), Recipe()

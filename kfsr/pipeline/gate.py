@@ -61,7 +61,7 @@ class Trial:
         sure = min(settings.most_credit, max(told, settings.doubtful / max(uncertainty, 1e-3)))
         allowed = settings.overshoot_ratios.at(scale) * sure * self.rehearsed + settings.overshoot_floor
         if estimated and self.overshoot > allowed:
-            return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} are right"
+            return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} would be right"
         return None
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from kfsr.analysis.problem import Problem, kernel_tensor
 from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
-from kfsr.estimators import kernelfusion
+from kfsr.estimators.registry import estimator
 from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
 from kfsr.operator.spatial import bicubic_upscale, degrade
@@ -112,7 +112,7 @@ def upscale(
     part = problem.low_res[(..., *_slices(frame))]
     try:
         if recipe.joint:
-            pixels, decision = _joint(problem, frame)
+            pixels, decision = _jointly(problem, frame)
         else:
             own = kernel is None
             kernel = refined(problem, kernel or estimated(problem, recipe.kernel_method), own=own)
@@ -176,13 +176,16 @@ def estimate_kernel(
     return refined(problem, estimated(problem, recipe.kernel_method), own=True)
 
 
-def _joint(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
-    """The picture that is found with the kernel, of the whole and then cut; no gate judges it."""
-    fusion = kernelfusion.of_problem(problem, whole=True)
+def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
+    """The picture that the recipe's method finds with its kernel, of the whole and then cut; no gate judges it."""
+    name = problem.recipe.kernel_method
+    find = estimator(name).joint
+    if find is None:
+        raise UsageError(f"{name} finds no picture with its kernel")
+    high_res, kernel = find(problem)
     row, col, rows, cols = (problem.scale * v for v in frame)
-    kernel = stamped(problem, "kernelfusion", fusion.kernel)
-    pixels = fusion.high_res[..., row : row + rows, col : col + cols]
-    return pixels, Decision(kernel, 0.0, 0.0, Verdict(TRUSTED, ""))
+    decision = Decision(stamped(problem, name, kernel), 0.0, 0.0, Verdict(TRUSTED, ""))
+    return high_res[..., row : row + rows, col : col + cols], decision
 
 
 def _tile(picture: Image, recipe: Recipe, limit: int | None, *, has_kernel: bool) -> int:

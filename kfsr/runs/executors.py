@@ -119,7 +119,9 @@ class Processes:
                         workers.remove(worker)
                         failed_starts += not worker.ready
                         if failed_starts >= _FAILED_STARTS:
-                            raise WorkerDied(f"the processes of --workers end as they start ({worker.end}); try fewer")
+                            raise WorkerDied(
+                                f"the processes of --workers die while they start ({worker.end}); try fewer"
+                            )
                         if worker.job is not None:
                             yield Outcome(worker.job, None, worker.cause, time.perf_counter() - worker.since)
                     else:  # ready, or done with its job
@@ -181,7 +183,7 @@ class _Worker:
     @property
     def cause(self) -> KfsrError:
         if self.process.exitcode == _KILLED:
-            return OutOfMemory("its process was killed, most likely for want of memory; use fewer --workers")
+            return OutOfMemory("its process was killed, most likely for lack of memory; use fewer --workers")
         return WorkerDied(f"its process ended unexpectedly ({self.end}); the other pictures go on")
 
 

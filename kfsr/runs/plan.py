@@ -131,7 +131,7 @@ def _means_folder(output: str, several: bool) -> bool:
             raise UsageError(f"several inputs need a folder to go to; {output} is one file (write {output}/)")
         return True
     if not path.suffix:
-        raise UsageError(f"{output} has no ending that says its format; for a folder write {output}/")
+        raise UsageError(f"{output} has no extension that says its format; for a folder write {output}/")
     return False
 
 
@@ -172,7 +172,7 @@ def _check_targets(jobs: Sequence[Job], keep: Iterable[Path], check_name: Callab
         other = taken.setdefault(os.path.realpath(job.target), job)
         if other is not job:
             names = f"{other.source_name} and {job.source_name}"
-            raise UsageError(f"{names} would both be written to {job.target}; rename one or do them apart")
+            raise UsageError(f"{names} would both be written to {job.target}; rename one, or upscale them separately")
 
 
 def _identities(path: Path) -> set[object]:

@@ -93,7 +93,7 @@ def on_device_or_cpu(device: torch.device, compute: Callable[[torch.device], Ten
     except (RuntimeError, MemoryError) as error:
         if device.type == "cpu" or not is_out_of_memory(error):
             raise
-    warnings.warn(f"the memory of {device} is too little for the solver; the CPU goes on", UserWarning, stacklevel=2)
+    warnings.warn(f"{device} has too little memory for the solver; the CPU takes over", UserWarning, stacklevel=2)
     return compute(torch.device("cpu"))
 
 

@@ -11,7 +11,7 @@ from kfsr.analysis.problem import Problem
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.priors.patch.model import PatchModel
-from kfsr.priors.patch.training import training_seconds
+from kfsr.priors.patch.training import training_bytes, training_seconds
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import UnfoldingSettings
@@ -86,4 +86,10 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
     return training_seconds(cfg.prior) + 3e-6 * pixels * cfg.iterations
 
 
-METHOD = Solver(prepare=_prepare, seconds=_seconds, tile_memory=420, gate=lambda settings: settings.unfolding.gate)
+METHOD = Solver(
+    prepare=_prepare,
+    seconds=_seconds,
+    tile_memory=420,
+    learning=lambda recipe: training_bytes(recipe.settings.unfolding.prior),
+    gate=lambda settings: settings.unfolding.gate,
+)

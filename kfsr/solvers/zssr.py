@@ -25,7 +25,7 @@ from kfsr.operator.spatial import bicubic_upscale, reflect_pad
 from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
-from kfsr.priors.patch.training import training_seconds
+from kfsr.priors.patch.training import training_bytes, training_seconds
 from kfsr.recipe import Recipe
 from kfsr.settings import ZssrSettings
 from kfsr.solvers.method import Prepared, Solver
@@ -194,4 +194,15 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
     return training_seconds(recipe.settings.unfolding.prior) + steps + 3e-6 * pixels
 
 
-METHOD = Solver(prepare=_prepare, seconds=_seconds, tile_memory=420, gate=lambda settings: settings.unfolding.gate)
+def _learning(recipe: Recipe) -> int:
+    cfg, prior = recipe.settings.zssr, recipe.settings.unfolding.prior
+    return max(training_bytes(prior), 120 * cfg.batch * cfg.crop**2 * prior.width)
+
+
+METHOD = Solver(
+    prepare=_prepare,
+    seconds=_seconds,
+    tile_memory=420,
+    learning=_learning,
+    gate=lambda settings: settings.unfolding.gate,
+)

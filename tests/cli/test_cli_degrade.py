@@ -26,8 +26,8 @@ def test_agrees_with_scipy(photos, scale):
     low = correlate(sharp, to_kernelgan(kernel), mode="mirror")[::scale, ::scale][: 66 // scale, : 64 // scale]
     assert np.abs(levels(photos / "low.png") - low).max() <= 0.5 + 1e-6
     assert done.stderr.splitlines()[-1] == f"gray.png -> low.png: {64 // scale}x{66 // scale}"
-    # 64 is no multiple of 3, and that is said.
-    assert ("no multiple" in done.stderr) == (scale == 3)
+    # 64 is not a multiple of 3, and that is said.
+    assert ("not a multiple" in done.stderr) == (scale == 3)
 
 
 def test_bicubic_is_what_pillow_does(photos):

@@ -8,12 +8,14 @@ from test_cli_upscale import opened
 
 from kfsr.kernel import load_kernel
 
-FUSION = ("--kernel-method", "kernelfusion", "--preset", "fast", "--threads", "1")
-
 
 @pytest.mark.slow
 def test_the_joint_picture_comes_out_with_its_kernel(photos):
-    done = kfsr_run(photos, "upscale", "gray.png", *FUSION, "--joint", "--save-kernel", "k.npz", "--json").ok()
+    (photos / "brief.toml").write_text(
+        'preset = "fast"\nkernel_method = "kernelfusion"\n[settings.kernelfusion.patch]\nwidth = 16\nsteps = 60\n'
+    )
+    options = ("--recipe", "brief.toml", "--joint", "--save-kernel", "k.npz", "--json", "--threads", "1")
+    done = kfsr_run(photos, "upscale", "gray.png", *options).ok()
     record = json.loads(done.stdout)
     assert (record["kernel"]["method"], record["solver"]) == ("kernelfusion", "joint")
     assert record["residual"] < 20  # a flat gray one has over 50

@@ -96,3 +96,10 @@ def test_a_kernel_that_came_from_a_command_is_what_the_library_finds(photos):
         np.asarray(PIL.Image.open(photos / "face.png")), kernel_method="spectral", refine=False
     )
     assert np.array_equal(np.load(photos / "k.npy"), found.array)
+
+
+@pytest.mark.parametrize("field", ["joint", "strip", "refine"])
+def test_what_a_file_switches_on_an_option_switches_off(tmp_path, field):
+    (tmp_path / "r.toml").write_text(f"{field} = true\n")
+    printed = kfsr_run(tmp_path, "recipe", "--recipe", "r.toml", f"--no-{field}").ok().stdout.decode()
+    assert tomllib.loads(printed)[field] is False

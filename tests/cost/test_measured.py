@@ -1,11 +1,10 @@
 """The cost model against processes: dry run, `--max-memory` and the measured peak hold together for every method."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
+from process import kfsr_run
 from skimage import data
 
 from kfsr.cost.memory import in_bytes, in_words, peak
@@ -40,22 +39,17 @@ CASES = [
 ]
 
 
-def called(folder, *arguments):
-    command = [sys.executable, "-m", "kfsr", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-
-
 @pytest.mark.parametrize("choices", CASES, ids=lambda choices: " ".join(map(str, choices.values())))
 def test_what_is_said_is_what_it_takes(choices, tmp_path):
     write_image(Image.from_array(data.astronaut()[100:260, 150:350]), tmp_path / "photo.png")
     recipe = Recipe.make(settings=BRIEF, **choices)
     (tmp_path / "recipe.toml").write_text(recipe.to_toml())
     given = ("upscale", "photo.png", "--recipe", "recipe.toml", "--json", "--threads", "1")
-    planned = json.loads(called(tmp_path, *given, "--dry-run").stdout.splitlines()[0])["estimate"]["memory_mib"]
+    dry = kfsr_run(tmp_path, *given, "--dry-run").ok().stdout
+    planned = json.loads(dry.splitlines()[0])["estimate"]["memory_mib"]
     assert planned * 2**20 == pytest.approx(peak(160 * 200, recipe), rel=0.01)
     limit = in_words(round(planned * 2**20))
-    done = called(tmp_path, *given, "--max-memory", limit)
-    assert done.returncode == 0, done.stderr
+    done = kfsr_run(tmp_path, *given, "--max-memory", limit, process=True).ok()
     measured = json.loads(done.stdout.splitlines()[0])["peak_memory_mib"]
     assert 0.6 * planned < measured <= in_bytes(limit) / 2**20
 

@@ -1,7 +1,5 @@
 """The edges' estimator against kernels that no Gaussian explains."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -19,7 +17,7 @@ from kfsr.estimators.edges import (
     with_missing_part,
 )
 from kfsr.image import luma
-from kfsr.kernel import Kernel, compare_kernels, gaussian_kernel
+from kfsr.kernel import Kernel, Provenance, compare_kernels, gaussian_kernel
 from kfsr.operator.spatial import degrade
 from kfsr.settings import EdgesSettings
 
@@ -59,7 +57,7 @@ def test_an_l_shape_is_found_the_right_way_round(scale):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_start_is_kept_where_few_steps_follow(scale):
-    truth = replace(corner(scale), method="kernelfusion")
+    truth = corner(scale).stamped(Provenance("estimated", "kernelfusion"))
     low = low_resolution(data.astronaut(), truth)
     few = EdgesSettings(windows=1, iterations=1, sharpness_start=5e-4, polish_iterations=1, polish_sharpness=5e-4)
     kernel = estimate(low, scale, few, start=truth)
@@ -95,7 +93,7 @@ def test_a_missing_part_is_found_and_a_whole_kernel_left_alone(scale):
     head, truth = head_and_tail(scale)
     low = low_resolution(data.astronaut(), truth)
     few = EdgesSettings(windows=1, window=96, directions=6)
-    whole = with_missing_part(low, replace(head, method="kernelfusion"), few)
+    whole = with_missing_part(low, head.stamped(Provenance("estimated", "kernelfusion")), few)
     assert (whole.size, whole.method) == (7 * scale, "kernelfusion")
     assert compare_kernels(head, truth).ncc_shift2 < 0.9 < compare_kernels(whole, truth).ncc_shift2
     assert max(objective(low, truth), objective(low, whole)) < objective(low, head)

@@ -3,9 +3,9 @@
 import numpy as np
 import PIL.Image
 import pytest
-from cli.process import kfsr_run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from process import kfsr_run
 
 from kfsr.image import Image
 from kfsr.kernel import Kernel
@@ -55,7 +55,9 @@ def check(result, size, depth, scale):
 @example((1, 1), 4, 4, "invisible")
 @example((3, 300), 3, 3, "noise")
 def test_interpolated(size, depth, scale, content):
-    result = upscale(picture(size, depth, content), scale, kernel_method="bicubic", solver="bicubic", preset="fast")
+    result = upscale(
+        picture(size, depth, content), scale=scale, kernel_method="bicubic", solver="bicubic", preset="fast"
+    )
     check(result, size, depth, scale)
 
 
@@ -65,7 +67,7 @@ def test_interpolated(size, depth, scale, content):
 @example((17, 40), 1, 4, "slope", "edges", True)
 def test_with_a_kernel_of_its_own(size, depth, scale, content, method, refine):
     result = upscale(
-        picture(size, depth, content), scale, kernel_method=method, refine=refine, solver="bicubic", preset="fast"
+        picture(size, depth, content), scale=scale, kernel_method=method, refine=refine, solver="bicubic", preset="fast"
     )
     check(result, size, depth, scale)
 
@@ -76,7 +78,7 @@ def test_with_a_kernel_of_its_own(size, depth, scale, content, method, refine):
 @example((1, 40), 4, 2, "noise", 2.0)
 def test_solved(size, depth, scale, content, uncertainty):
     kernel = Kernel.from_array(np.ones((scale, scale)), scale)
-    result = upscale(picture(size, depth, content), scale, kernel=kernel, uncertainty=uncertainty, preset="fast")
+    result = upscale(picture(size, depth, content), scale=scale, kernel=kernel, uncertainty=uncertainty, preset="fast")
     check(result, size, depth, scale)
 
 

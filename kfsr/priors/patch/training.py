@@ -107,3 +107,8 @@ def training_seconds(settings: PatchSettings) -> float:
     """Roughly what the training takes one thread: 0.1 s a step of width 64 on 6 crops of 48 x 48."""
     work = settings.batch * settings.crop**2 / (6 * 48**2)
     return settings.steps * 0.1 * work * (settings.width / 64) ** 2
+
+
+def training_bytes(settings: PatchSettings) -> int:
+    """Roughly what the training holds: 180 bytes for each pixel of a batch and channel."""
+    return 180 * settings.batch * settings.crop**2 * settings.width
