@@ -17,7 +17,7 @@ def face(tmp_path):
 
 def upscaled(folder, name, *options, process=False):
     preset = () if "--recipe" in options else ("--preset", "fast")
-    kfsr_run(folder, "upscale", "face.png", "-o", name, *preset, *options).ok()
+    kfsr_run(folder, "upscale", "face.png", "-o", name, *preset, *options, process=process).ok()
     return (folder / name).read_bytes()
 
 
