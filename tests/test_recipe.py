@@ -69,7 +69,7 @@ def test_a_file_that_is_not_there(tmp_path):
         ({"uncertainty": -0.1}, "between 0 and 2"),
         ({"seed": -1}, "seed"),
         ({"quality": 0}, "quality"),
-        ({"trust_kernel": True}, "about a kernel that is given"),
+        ({"trust_kernel": True}, "needs a kernel file"),
         ({"solvr": "zssr"}, "did you mean solver"),
         ({"preset": "magic"}, "fast, balanced, best"),
     ],

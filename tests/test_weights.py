@@ -35,7 +35,7 @@ def test_a_network_is_known_by_its_parameters_not_by_its_name(tmp_path):
     assert isinstance(network(tmp_path / "usrnet.safetensors", ("unrolled", "usrnet")), USRNet)
     torch.save(UnrolledNet((4, 6), 1, 2).state_dict(), tmp_path / "own.pth")
     assert isinstance(network(tmp_path / "own.pth", ("unrolled", "usrnet")), UnrolledNet)
-    with pytest.raises(InputError, match="no weights of calibration"):
+    with pytest.raises(InputError, match="not weights of calibration"):
         network(tmp_path / "own.pth", ("calibration",))
 
 

@@ -144,7 +144,7 @@ def test_after_the_gpu_comes_the_cpu():
             raise out_of_memory()
         return bicubic_upscale(y, 2)
 
-    with pytest.warns(UserWarning, match="the CPU goes on"):
+    with pytest.warns(UserWarning, match="the CPU takes over"):
         out = on_device_or_cpu(torch.device("cuda"), compute)
     assert tried == ["cuda", "cpu"]
     assert torch.equal(out, bicubic_upscale(y, 2))
