@@ -9,7 +9,7 @@ from kfsr.kernel.value import Kernel
 
 
 def kernel_facts(kernel: Kernel) -> dict[str, Any]:
-    """Size, direction and centre, ready for JSON.
+    """Size, direction, centre and origin, ready for JSON.
 
     axes: standard deviations along the long and the short axis, in high-resolution pixels; angle: of the long
     axis, in degrees counter-clockwise from horizontal as seen on the screen; centre: centre of mass off the
@@ -26,6 +26,7 @@ def kernel_facts(kernel: Kernel) -> dict[str, Any]:
         "axes": [math.sqrt(max(0.0, mean + half)), math.sqrt(max(0.0, mean - half))],
         "angle": math.degrees(0.5 * math.atan2(-2 * rc, cc - rr)) % 180,
         "centre": list(kernel.centre),
+        "provenance": kernel.provenance.as_dict(),
     }
 
 

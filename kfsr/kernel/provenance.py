@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kfsr.errors import UsageError
 
 SOURCES = ("given", "estimated", "unknown")
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Provenance:
             or not (self.uncertainty is None or (isinstance(self.uncertainty, int | float) and self.uncertainty >= 0))
         ):
             raise UsageError(f"not the provenance of a kernel: {self.as_dict()}")
+
+    def of_pictures(self, names: Sequence[str]) -> Provenance:
+        """The same with the names of the pictures, or only how many where these are more than 20."""
+        return replace(self, pictures=tuple(names) if len(names) <= _MOST_NAMES else len(names))
 
     def as_dict(self) -> dict[str, Any]:
         """The four values under their names."""

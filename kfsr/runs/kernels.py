@@ -76,7 +76,8 @@ def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, l
     from kfsr.image import Image, write_image
     from kfsr.kernel import plot_kernel, save_kernel
 
-    pictures = [machine.read(source.path)[0] for source in plan.shared or [Source(job.source)]]
+    sources = plan.shared or [Source(job.source)]
+    pictures = [machine.read(source.path)[0] for source in sources]
     target = job.target if plan.written else None
     with checkpoint_for(target) as state:
         with device_lock.held(lock, machine.device):
@@ -87,6 +88,8 @@ def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, l
                 checkpoint=state,
                 progress=progress_of(job.source_name, on_event),
             )
+        names = [source.path.name if source.path else job.source_name for source in sources]
+        found = found.stamped(found.provenance.of_pictures(names)) if found.estimated else found
         if target is not None:
             save_kernel(found, target)
     if plan.plot is not None:

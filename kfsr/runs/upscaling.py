@@ -174,6 +174,7 @@ def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_ev
     with warnings_of(subject, on_event):
         pictures = [machine.read(path)[0] for path in paths]
         found = kfsr.estimate_kernel(pictures, recipe, device=machine.device, progress=progress_of(subject, on_event))
+    found = found.stamped(found.provenance.of_pictures([path.name for path in paths]))
     on_event(SharedKernel(found, len(paths)))
     return found
 
@@ -199,7 +200,10 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
                 progress=progress_of(job.source_name, on_event),
             )
         if job in plan.kernel_paths:
-            save_kernel(result.kernel, plan.kernel_paths[job])
+            used = result.kernel
+            if used.provenance.pictures == 1:  # found in this picture
+                used = used.stamped(used.provenance.of_pictures([job.source.name if job.source else job.source_name]))
+            save_kernel(used, plan.kernel_paths[job])
         encoded = None
         if job.target is None:
             encoded = encode_image(result.image, "PNG")

@@ -9,7 +9,7 @@ import pytest
 from process import kfsr_run
 
 import kfsr
-from kfsr.kernel import gaussian_kernel, load_kernel
+from kfsr.kernel import Provenance, gaussian_kernel, load_kernel
 from kfsr.kernel.facts import kernel_facts
 
 METHOD = ("--method", "spectral")
@@ -82,3 +82,29 @@ def test_the_method_is_auto_unless_the_user_says(photos):
 def test_edges_is_a_method(photos):
     kfsr_run(photos, "kernel", "face.png", "--method", "edges", "-o", "k.npz", "-q").ok()
     assert load_kernel(photos / "k.npz", 2).method == "edges"
+
+
+def test_a_kernel_says_which_pictures_it_is_of(photos):
+    """Its file and its record; also one for all, and one that was saved beside a result."""
+
+    def origin(path):
+        return load_kernel(photos / path, 2).provenance
+
+    done = kfsr_run(photos, "kernel", "face.png", "-o", "one.npz", *METHOD, "--json").ok()
+    assert origin("one.npz").pictures == ("face.png",)
+    assert origin("one.npz").uncertainty > 0
+    said = json.loads(done.stdout)["kernel"]["provenance"]
+    assert (said["source"], said["method"], said["pictures"]) == ("estimated", "spectral", ["face.png"])
+    kfsr_run(photos, "kernel", "face.png", "gray.png", "--shared", "-o", "both.npz", *METHOD).ok()
+    assert origin("both.npz").pictures == ("face.png", "gray.png")
+    made = ("upscale", "face.png", "-o", "big.png", "--solver", "bicubic")
+    kfsr_run(photos, *made, "--save-kernel", "own.npz", "--kernel-method", "spectral").ok()
+    assert origin("own.npz").pictures == ("face.png",)
+    kfsr_run(photos, *made, "--save-kernel", "used.npz", "--kernel", "both.npz").ok()
+    assert origin("used.npz") == origin("both.npz")
+
+
+def test_many_names_are_a_number():
+    few, many = ([f"{n}.png" for n in range(count)] for count in (20, 21))
+    assert Provenance("estimated", "ikl").of_pictures(few).pictures == tuple(few)
+    assert Provenance("estimated", "ikl").of_pictures(many).pictures == 21
