@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -27,7 +28,7 @@ EVERY = 120.0
 
 
 @dataclass(kw_only=True)
-class State:
+class State(ABC):
     """All that changes from one step of an algorithm to the next, as the fields of a subclass: networks, optimisers and
     schedules, tensors of a fixed shape, numbers, or dataclasses of these.
 
@@ -37,9 +38,9 @@ class State:
     generator: torch.Generator
     step: int = field(default=0, init=False)
 
+    @abstractmethod
     def results(self) -> Iterable[Tensor]:
         """What must be finite in the end."""
-        raise NotImplementedError
 
 
 S = TypeVar("S", bound=State)

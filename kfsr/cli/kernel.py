@@ -35,7 +35,7 @@ def kernel(
             "-o",
             metavar="PATH",
             help="File (.npy, .npz, .mat, or .png to look at), folder, or - for .npy on standard output.",
-            show_default="PHOTO_kernel.npy beside the picture; nothing with --json",
+            show_default="PHOTO_kernel.npz beside the picture; nothing with --json",
         ),
     ] = None,
     recursive: options.RecursiveOption = False,
@@ -59,8 +59,8 @@ def kernel(
 ) -> int:
     """Find the downscaling kernels of pictures, each from that picture alone, or with --shared one from all.
 
-    The kernel goes to a file that --kernel of `upscale` and `degrade` reads: PHOTO_kernel.npy beside PHOTO.png, or
-    PHOTO.npy in the folder that -o names. A line on standard error says its size and direction. With --json they go
+    The kernel goes to a file that --kernel of `upscale` and `degrade` reads: PHOTO_kernel.npz beside PHOTO.png, or
+    PHOTO.npz in the folder that -o names. A line on standard error says its size and direction. With --json they go
     to standard output, and files are written only where -o names a place.
     """
     sources = options.find_inputs(streams, inputs or [], files_from, recursive)

@@ -99,12 +99,12 @@ def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, l
 
 def kernel_name(picture: Path) -> str:
     """File name of a picture's kernel beside the picture."""
-    return f"{picture.stem}_kernel.npy"
+    return f"{picture.stem}_kernel.npz"
 
 
 def kernel_name_in_folder(picture: Path) -> str:
     """File name of a picture's kernel in a folder of kernels."""
-    return f"{picture.stem}.npy"
+    return f"{picture.stem}.npz"
 
 
 def check_kernel_name(path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_tree_is_mirrored(scans):
 
 def test_kernels_mirror_the_tree_too(scans):
     kfsr_run(scans, "upscale", "scans", "-r", "-o", "out", "--save-kernel", "k", *QUICK).ok()
-    assert results(scans / "k") == {"face.npy", "sub/cat.npy", "sub/gray.npy"}
+    assert results(scans / "k") == {"face.npz", "sub/cat.npz", "sub/gray.npz"}
 
 
 def test_kernels_of_a_tree(scans):
@@ -47,7 +47,7 @@ def test_kernels_of_a_tree(scans):
     assert done.status == 3
     assert sorted(statuses(done)) == ["done", "done", "done", "failed"]
     assert json.loads(done.stdout.splitlines()[-1])["summary"] == {"done": 3, "failed": 1}
-    assert results(scans / "k") == {"face.npy", "sub/cat.npy", "sub/gray.npy"}
+    assert results(scans / "k") == {"face.npz", "sub/cat.npz", "sub/gray.npz"}
 
 
 def test_one_kernel_of_several_pictures(scans):
@@ -56,7 +56,7 @@ def test_one_kernel_of_several_pictures(scans):
     assert json.loads(done.stdout)["pictures"] == 3
     shared = load_kernel(scans / "k.npz", 2)
     kfsr_run(scans, *args, "scans", "-r", "-o", "k/").ok()
-    sizes = [load_kernel(path, 2).trace for path in (scans / "k").rglob("*.npy")]
+    sizes = [load_kernel(path, 2).trace for path in (scans / "k").rglob("*.npz")]
     assert min(sizes) < shared.trace < max(sizes)
     assert "-o" in kfsr_run(scans, *args, "scans", "-r", "--shared").error_line(2)
     (scans / "scans" / "broken.png").write_bytes(b"no picture")

@@ -18,9 +18,9 @@ METHOD = ("--method", "spectral")
 def test_the_kernel_lies_beside_the_picture(photos):
     done = kfsr_run(photos, "kernel", "face.png", *METHOD).ok()
     assert done.stdout == b""
-    array = np.load(photos / "face_kernel.npy")
+    array = load_kernel(photos / "face_kernel.npz", 2).array
     assert array.sum() == pytest.approx(1)
-    assert done.stderr.startswith("face.png -> face_kernel.npy: spectral, ")
+    assert done.stderr.startswith("face.png -> face_kernel.npz: spectral, ")
     photo = np.asarray(PIL.Image.open(photos / "face.png"))
     expected = kfsr.estimate_kernel(photo, kernel_method="spectral")
     assert np.allclose(array, expected.array, atol=1e-6)

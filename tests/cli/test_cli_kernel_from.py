@@ -30,7 +30,7 @@ def test_it_is_the_shared_kernel_of_the_pictures(scans):
     done = kfsr_run(scans, *args, "--save-kernel", "k/", "--workers", "2").ok()
     for name in ("face_x2.png", "cat_x2.jpg"):
         assert (scans / "one" / name).read_bytes() == (scans / "two" / name).read_bytes()
-    assert (load_kernel(scans / "k" / "face.npy", 2).array == load_kernel(scans / "k.npz", 2).array).all()
+    assert (load_kernel(scans / "k" / "face.npz", 2).array == load_kernel(scans / "k.npz", 2).array).all()
     records = [json.loads(line) for line in done.stdout.splitlines()][:2]
     assert {one["kernel_method"] for one in records} == {"spectral"}
     assert done.stderr.startswith("kernel of 3 pictures: spectral, ")

@@ -124,4 +124,4 @@ def test_binary_data_does_not_go_to_a_terminal(photos, args):
 def test_progress_is_not_written_to_a_file(photos, brief):
     done = kfsr_run(photos, "kernel", "face.png", *brief).ok()
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("face.png -> face_kernel.npy: ikl, ")
+    assert done.stderr.startswith("face.png -> face_kernel.npz: ikl, ")

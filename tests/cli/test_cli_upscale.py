@@ -146,7 +146,7 @@ def test_a_saved_kernel_can_be_used_again(photos):
 
 def test_kernels_of_several_pictures_go_to_a_folder(photos):
     kfsr_run(photos, "upscale", "face.png", "gray.png", "-o", "out/", "--save-kernel", "k/", *QUICK).ok()
-    assert sorted(path.name for path in (photos / "k").iterdir()) == ["face.npy", "gray.npy"]
+    assert sorted(path.name for path in (photos / "k").iterdir()) == ["face.npz", "gray.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no kernel at all"])
