@@ -14,6 +14,7 @@ from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict, decide
 from kfsr.settings import GateSettings
+from kfsr.solvers import unrolled
 from kfsr.solvers.registry import solver
 from kfsr.solvers.tiles import on_device_or_cpu
 
@@ -68,11 +69,11 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
     recipe does not ask for that, nor leaves it to the method that has found it. own: it was found for this problem."""
     wanted = problem.recipe.refine
     if wanted is None:
-        wanted = own and estimator(kernel.method).refined
+        wanted = own and kernel.estimated and estimator(kernel.method).refined
     if not wanted:
         return kernel
     cfg = problem.settings.refine
-    solve = solver("unrolled").prepare(problem, 0).trial
+    solve = unrolled.solver_of(None, problem.scale)
     with problem.timed("refine"):
         each = [
             refinement.refine(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kfsr.analysis.problem import Problem
+from kfsr.analysis.problem import Problem, Solve
 from kfsr.errors import InputError
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
@@ -193,15 +194,19 @@ def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
 NETWORKS = ("unrolled", "usrnet")
 
 
+def solver_of(weights: Path | None, scale: int, ensemble: int = 1, tile: int | None = None) -> Solve:
+    """`solve` with the weights of a file, or the bundled ones (None), on the device of what it is given."""
+
+    def solve_with(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
+        net = network(weights, NETWORKS, str(low_res.device))
+        return solve(low_res, kernel, scale, net, sigma, uncertainty, ensemble, tile)
+
+    return solve_with
+
+
 def _prepare(problem: Problem, tile: int) -> Prepared:
-    def solve_with(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float, *how: int) -> Tensor:
-        net = network(problem.recipe.weights, NETWORKS, str(low_res.device))
-        return solve(low_res, kernel, problem.scale, net, sigma, uncertainty, *how)
-
-    def final(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
-        return solve_with(low_res, kernel, sigma, uncertainty, problem.settings.unrolled.ensemble, tile)
-
-    return Prepared(solve_with, final)
+    weights, ensemble = problem.recipe.weights, problem.settings.unrolled.ensemble
+    return Prepared(solver_of(weights, problem.scale), solver_of(weights, problem.scale, ensemble, tile))
 
 
 METHOD = Solver(

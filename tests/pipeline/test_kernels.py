@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pictures import TINY, low_resolution, photo, up
+from safetensors.torch import save_file
 
 import kfsr
 from kfsr import settings, weights
@@ -15,6 +16,7 @@ from kfsr.image import luma
 from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
 from kfsr.recipe import Recipe
 from kfsr.settings import EdgesSettings
+from kfsr.solvers.usrnet import USRNet
 
 
 def test_estimate_kernel_gives_the_kernel_that_upscale_uses():
@@ -182,3 +184,16 @@ def test_a_kernel_of_unknown_origin_is_tested_for_ringing(tmp_path):
     )
     assert "rings" in unknown.report.gate.reason
     assert trusted.report.gate.verdict == "trusted"
+
+
+def test_other_weights_make_the_picture_and_not_the_kernel(tmp_path):
+    """A kernel gets its fine form from the bundled solver, which knows what an uncertain kernel is."""
+    photograph = low_resolution(gaussian_kernel(np.eye(2) * 2, 2))[:128, :128]
+    save_file(USRNet((4, 6, 6, 8), 1, 8, 2).state_dict(), tmp_path / "usrnet.safetensors")
+    own, others = (
+        up(photograph, weights=path, window=(0, 0, 12, 12)) for path in (None, tmp_path / "usrnet.safetensors")
+    )
+    plain = kfsr.estimate_kernel(photograph, kernel_method="spectral", weights=tmp_path / "usrnet.safetensors")
+    assert np.array_equal(plain.array, kfsr.estimate_kernel(photograph, kernel_method="spectral").array)
+    assert own.report.timings["refine"] > 0
+    assert others.report.timings["refine"] > 0
