@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.problem import Problem, kernel_tensor, noise_to_expect
+from kfsr.errors import NothingToLearn
 from kfsr.estimators import refinement
-from kfsr.estimators.registry import estimator
+from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict, decide
@@ -56,12 +59,16 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
-    """How wrong the kernel may be: what the recipe says, else what it says itself, else what is usual."""
+    """How wrong the kernel may be: what the recipe says, else the kernel, else its method, else what is usual."""
     if problem.recipe.uncertainty is not None:
         return problem.recipe.uncertainty
     if not kernel.estimated:
         return gate.given_uncertainty
-    return max(gate.estimated_uncertainty, kernel.provenance.uncertainty or 0.0)
+    known = kernel.provenance.uncertainty
+    if known is None and kernel.method in METHODS:  # from a file of an earlier version
+        with suppress(NothingToLearn):
+            known = estimator(kernel.method).uncertainty(problem, kernel)
+    return max(gate.estimated_uncertainty, known or 0.0)
 
 
 def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:

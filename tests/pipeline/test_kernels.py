@@ -13,7 +13,7 @@ from kfsr import settings, weights
 from kfsr.errors import InputError, NothingToLearn, UsageError
 from kfsr.estimators import edges
 from kfsr.image import luma
-from kfsr.kernel import Kernel, gaussian_kernel, save_kernel
+from kfsr.kernel import Kernel, Provenance, gaussian_kernel, save_kernel
 from kfsr.recipe import Recipe
 from kfsr.settings import EdgesSettings
 from kfsr.solvers.usrnet import USRNet
@@ -197,3 +197,16 @@ def test_other_weights_make_the_picture_and_not_the_kernel(tmp_path):
     assert np.array_equal(plain.array, kfsr.estimate_kernel(photograph, kernel_method="spectral").array)
     assert own.report.timings["refine"] > 0
     assert others.report.timings["refine"] > 0
+
+
+def test_an_estimate_that_does_not_say_how_uncertain_it_is_gets_its_methods_doubt():
+    """As the files of earlier versions: an edges' kernel is doubted more than a Gaussian."""
+    kernel = gaussian_kernel(np.eye(2) * 2, 2)
+    picture, window = photo(64, 64), (0, 0, 24, 24)
+    doubt = 0.9 * (64**2 / (TINY.edges.windows * TINY.edges.window**2)) ** -0.25
+    silent, said, little = (
+        up(picture, kernel=kernel.stamped(Provenance("estimated", "edges", 1, value)), window=window).image.pixels
+        for value in (None, doubt, 0.15)
+    )
+    assert np.array_equal(silent, said)
+    assert not np.array_equal(silent, little)
