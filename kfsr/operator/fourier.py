@@ -51,16 +51,23 @@ class DataStep:
     def __init__(self, low_res: Tensor, kernel: Tensor, scale: int) -> None:
         self.scale = scale
         self.size = (low_res.shape[-2] * scale, low_res.shape[-1] * scale)
-        self.transfer = transfer_function(kernel, scale, self.size)
-        self.power = fold(self.transfer.abs() ** 2, scale)
+        # Of real pictures half the columns of a spectrum say all.
+        self.transfer = transfer_function(kernel, scale, self.size)[..., : self.size[1] // 2 + 1].contiguous()
+        self.power = self._folded(self.transfer.abs() ** 2)
         self.low_res = torch.fft.fft2(low_res)
 
     def __call__(self, z: Tensor, a: Tensor | float) -> Tensor:
         """z (B, C, H, W) moved onto the data; `a` broadcasts against (B, C, 1, 1)."""
-        spectrum = torch.fft.fft2(z)
-        missing = (self.low_res - fold(self.transfer * spectrum, self.scale)) / (self.power + a)
-        step = self.transfer.conj() * missing.repeat(1, 1, self.scale, self.scale)
-        return z + torch.fft.ifft2(step).real
+        again = self._folded(self.transfer * torch.fft.rfft2(z))
+        missing = (self.low_res - again) / (self.power + a)
+        aliases = missing.repeat(1, 1, self.scale, self.scale // 2 + 1)[..., : self.transfer.shape[-1]]
+        return z + torch.fft.irfft2(self.transfer.conj() * aliases, s=self.size)
+
+    def _folded(self, half: Tensor) -> Tensor:
+        """`fold` of the spectrum whose left half this is: rows first, which need no other half."""
+        rows = half.unflatten(-2, (self.scale, -1)).mean(-3)
+        mirrored = rows[..., 1 : (self.size[1] + 1) // 2].flip(-1, -2).roll(1, -2).conj()
+        return torch.cat([rows, mirrored], -1).unflatten(-1, (self.scale, -1)).mean(-2)
 
 
 def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:

@@ -99,13 +99,13 @@ class Block(nn.Module):
 class Prior(nn.Module):
     """The prior step: a U-Net over 2 x 2 blocks of pixels (so that full resolution costs nothing), with additive skips.
 
-    Takes a picture (B, 3, H, W) in [-1, 1] and two numbers per picture: the level of what is to be removed, and the
-    kernel's uncertainty. Any H, W.
+    Takes a picture (B, 3, H, W) in [-1, 1] and three numbers per picture: the level of what is to be removed, the
+    kernel's uncertainty, and how the noise of the data is correlated. Any H, W.
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2) -> None:
         super().__init__()
-        self.head = nn.Conv2d(4 * 3 + 2, widths[0], 3, padding=1, bias=False)
+        self.head = nn.Conv2d(4 * 3 + 3, widths[0], 3, padding=1, bias=False)
         self.down = nn.ModuleList(_stage(a, blocks, nn.Conv2d(a, b, 2, 2, bias=False)) for a, b in pairwise(widths))
         self.body = _stage(widths[-1], blocks, nn.Identity())
         self.up = nn.ModuleList(
@@ -116,12 +116,12 @@ class Prior(nn.Module):
         self.step = 2 ** len(widths)
         nn.init.zeros_(self.tail.weight)  # starts as the identity
 
-    def forward(self, x: Tensor, level: Tensor, uncertainty: Tensor) -> Tensor:
-        """The picture (B, 3, H, W) cleaned; level, uncertainty: (B,)."""
+    def forward(self, x: Tensor, level: Tensor, uncertainty: Tensor, correlation: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) cleaned; level, uncertainty, correlation: (B,)."""
         h, w = x.shape[-2:]
         y = F.pad(x, (0, -w % self.step, 0, -h % self.step), mode="replicate")
         y = F.pixel_unshuffle(y, 2)
-        maps = torch.stack([level, uncertainty], 1)[:, :, None, None].expand(-1, -1, *y.shape[-2:])
+        maps = torch.stack([level, uncertainty, correlation], 1)[:, :, None, None].expand(-1, -1, *y.shape[-2:])
         y = self.head(torch.cat([y, maps], 1).to(memory_format=torch.channels_last))
         skips = [y]
         for down in self.down:
@@ -152,24 +152,33 @@ class UnrolledNet(nn.Module):
         self.iterations = iterations
         self.prior = Prior(widths, blocks)
         last = nn.Linear(64, 2 * iterations)
-        self.schedule = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), last)
+        self.schedule = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), last)
         # The splitting as it is without training: levels from .2 down to .01, weights sigma^2 / level^2.
         levels = torch.linspace(math.log(0.2), math.log(0.01), iterations)
         with torch.no_grad():
             last.weight.mul_(0.1)
             last.bias.copy_(torch.cat([math.log(0.23) - 2 * levels, levels]))
 
-    def forward(self, low_res: Tensor, kernel: Tensor, scale: int, sigma: Tensor, uncertainty: Tensor) -> Tensor:
+    def forward(
+        self,
+        low_res: Tensor,
+        kernel: Tensor,
+        scale: int,
+        sigma: Tensor,
+        uncertainty: Tensor,
+        correlation: Tensor | None = None,
+    ) -> Tensor:
         """High-resolution picture (B, 3, s*h, s*w) of `low_res` (B, 3, h, w), circular borders."""
         noise = sigma.clamp_min(SIGMA_FLOOR)
-        known = torch.stack([noise.log() / 4 + 1, torch.full_like(noise, math.log(scale)), uncertainty], 1)
+        rho = torch.zeros_like(noise) if correlation is None else correlation
+        known = torch.stack([noise.log() / 4 + 1, torch.full_like(noise, math.log(scale)), uncertainty, rho], 1)
         with torch.autocast(known.device.type, enabled=False):
             weights, levels = self.schedule(known).unflatten(1, (2, self.iterations)).unbind(1)
         step = DataStep(low_res, kernel, scale)
         x = bicubic_upscale(low_res, scale)
         for i in range(self.iterations):
             a = noise**2 * weights[:, i].exp()
-            x = self.prior(step(x, a[:, None, None, None]), levels[:, i].exp(), uncertainty)
+            x = self.prior(step(x, a[:, None, None, None]), levels[:, i].exp(), uncertainty, rho)
         return x
 
 
@@ -181,10 +190,22 @@ def from_state(state: dict[str, Tensor]) -> UnrolledNet:
         while (name := f"prior.down.{len(widths) - 1}.{blocks}.weight") in state:
             widths.append(state[name].shape[0])
         net = UnrolledNet(tuple(widths), blocks, state["schedule.4.bias"].shape[0] // 2)
-        net.load_state_dict({name: value.float() for name, value in state.items()})
+        state = {name: value.float() for name, value in state.items()}
+        for name in ("prior.head.weight", "schedule.0.weight"):
+            # Weights of version 0.5 and before know no correlation.
+            state[name] = _wider(state[name], net.get_parameter(name).shape[1])
+        net.load_state_dict(state)
     except (KeyError, RuntimeError, IndexError) as error:
         raise InputError("these are not the weights of an unrolled solver") from error
     return net
+
+
+def _wider(weight: Tensor, inputs: int) -> Tensor:
+    """`weight` (outputs, inputs - 1 or more, ...) with zeros for a last input that it does not have."""
+    missing = inputs - weight.shape[1]
+    if missing != 1:
+        return weight
+    return torch.cat([weight, torch.zeros_like(weight[:, :1])], 1)
 
 
 def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:

@@ -60,31 +60,33 @@ class Plan:
 
 @dataclass
 class Batch:
-    """low_res, truth (B, 3, h, w) and (B, 3, H, W) in [-1, 1]; kernel (B, 1, K, K) as told; sigma and uncertainty (B,)
-    as `UnrolledNet` takes them."""
+    """low_res, truth (B, 3, h, w) and (B, 3, H, W) in [-1, 1]; kernel (B, 1, K, K) as told; sigma, uncertainty and
+    correlation (B,) as `UnrolledNet` takes them."""
 
     low_res: Tensor
     truth: Tensor
     kernel: Tensor
     sigma: Tensor
     uncertainty: Tensor
+    correlation: Tensor
 
 
 def make_batch(photographs: Photographs, scale: int, plan: Plan, rng: np.random.Generator) -> Batch:
     """Random crops, degraded; borders wrap around."""
     crop = CROP[scale] // scale * scale
-    low, true, kernels, sigmas, doubts = [], [], [], [], []
+    low, true, kernels, sigmas, doubts, correlations = [], [], [], [], [], []
     for picture in photographs.draw(max(1, plan.pixels // crop**2), crop, rng):
         kind = str(rng.choice(KINDS)) if rng.random() < plan.dirty else "clean"
         degradation = draw(kind, scale, rng)
         low_res = degradation.apply(picture, rng, wrap=True)
-        noise, _ = degradation.unexplained(picture, low_res)
+        noise, correlation = degradation.unexplained(picture, low_res)
         uncertainty = plan.worst * float(rng.choice([0.0, 0.5, 1.0], p=[0.35, 0.4, 0.25])) * rng.random()
         low.append(low_res)
         true.append(degradation.truth_of(picture))
         kernels.append(degradation.told_kernel(uncertainty, rng))
-        sigmas.append(noise * math.exp((0.15 if kind == "clean" else 0.25) * rng.standard_normal()))
+        sigmas.append(noise * math.exp((0.15 if kind == "clean" else 0.3) * rng.standard_normal()))
         doubts.append(uncertainty)
+        correlations.append(0.0 if kind == "clean" else correlation + 0.1 * float(rng.standard_normal()))
     size = max(kernel.size for kernel in kernels)
     told = np.stack([kernel.resized(size).array for kernel in kernels])
     return Batch(
@@ -93,6 +95,7 @@ def make_batch(photographs: Photographs, scale: int, plan: Plan, rng: np.random.
         torch.from_numpy(told).float()[:, None],
         torch.tensor(sigmas),
         torch.tensor(doubts),
+        torch.tensor(correlations),
     )
 
 
@@ -107,7 +110,8 @@ def denoising_loss(net: UnrolledNet, photographs: Photographs, plan: Plan, rng: 
     clean = _tensor(photographs.draw(max(1, plan.pixels // 96**2), 96, rng)).to(device)
     level = torch.from_numpy(0.008 * np.exp(rng.random(len(clean)) * math.log(60))).float().to(device)
     noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32)).to(device)
-    guess = net.prior(clean + level[:, None, None, None] * noise, level, torch.zeros_like(level))
+    none = torch.zeros_like(level)
+    guess = net.prior(clean + level[:, None, None, None] * noise, level, none, none)
     return ((guess - clean).abs().mean((1, 2, 3)) / level.sqrt()).mean()
 
 
@@ -116,9 +120,9 @@ def solving_loss(net: UnrolledNet, photographs: Photographs, plan: Plan, rng: np
     device = next(net.parameters()).device
     scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
     batch = make_batch(photographs, scale, plan, rng)
-    told = (t.to(device) for t in (batch.low_res, batch.kernel, batch.sigma, batch.uncertainty))
-    low_res, kernel, sigma, uncertainty = told
-    guess = net(low_res, kernel, scale, sigma, uncertainty)
+    told = (batch.kernel, batch.sigma, batch.uncertainty, batch.correlation)
+    kernel, *numbers = (t.to(device) for t in told)
+    guess = net(batch.low_res.to(device), kernel, scale, *numbers)
     return ((guess - batch.truth.to(device)).square().mean((1, 2, 3)) + 1e-5).log().mean()
 
 
