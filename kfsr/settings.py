@@ -42,7 +42,8 @@ class CalibrationSettings:
     most, and only where the log odds of that the kernel is no Gaussian are under `sure_odds`: a Gaussian as wide as
     another kernel rings.
     trusted_spread: of log size, well under which the kernel is taken as it is. caution: by how many spreads log size
-    is lowered well above it. doubt: uncertainty that the solver is told, per spread squared."""
+    is lowered well above it. doubt: uncertainty that the solver is told, per spread squared.
+    least_sharpening: log gain at .4 cycles a pixel under which a picture counts as not sharpened."""
 
     windows: int = 6
     bias: float = 0.1
@@ -51,6 +52,7 @@ class CalibrationSettings:
     trusted_spread: float = 0.3
     caution: float = 0.8
     doubt: float = 6.0
+    least_sharpening: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ class RefineSettings:
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
     inertia: holds the kernel where it was, against the mean of the equations' diagonal, for a
     window of `pixels` low-resolution pixels, and more for a smaller one; a larger scale has more weights to find.
-    noise: from which on, [-1, 1] units, it is held more. rim: low-resolution pixels left out along the window's
+    noise: from which on, [-1, 1] units, it is held more; most_noise: from which on nothing is
+    refined. rim: low-resolution pixels left out along the window's
     border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
     window with enough equations."""
 
@@ -170,6 +173,7 @@ class RefineSettings:
     inertia: PerScale = PerScale(x2=0.1, x3=0.15, x4=0.25)
     pixels: int = 384**2
     noise: float = 0.01
+    most_noise: float = 0.04
     rim: int = 10
     cut: float = 0.015
     smallest: int = 96
@@ -191,38 +195,34 @@ class AutoSettings:
 
 
 @dataclass(frozen=True)
-class GateStep:
-    """size: factor on an estimated kernel's covariance. sigma: factor on the noise level the solver is told.
-    uncertainty: of the kernel, for the solver that was trained with it."""
+class Alternative:
+    """What the gate tries beside the kernel and the noise as they were estimated. size: factor on the kernel's
+    covariance. noise: factor on what the solver is told. uncertainty: of the kernel, at least. words: for people."""
 
-    size: float = 1.0
-    sigma: float = 1.0
-    uncertainty: float = 0.0
+    size: float
+    noise: float
+    uncertainty: float
+    words: str
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """trusted_sigma, estimated_sigma: how far the data are trusted with a given and with an estimated kernel, [-1,
-    1] units; the picture's noise takes their place where it is more. given_uncertainty, estimated_uncertainty: of
-    such kernels, for the solver that was trained with it; a little also for one that is given, since pictures are
-    stored in 8 bits and gamma-encoded. overshoot_ratios, overshoot_floor (grey levels):
-    overshoot beyond ratio * rehearsed + floor is ringing. doubtful_pixels, credit_power, doubtful, most_credit: a
-    kernel that more low-resolution pixels told, or of less uncertainty, is surer, and the ratio is larger by the
-    greater of (pixels / doubtful_pixels)^power and doubtful / uncertainty, up to `most_credit`. steps: what is tried in
-    turn. window: side in low-res pixels of what is judged."""
+    """trusted_sigma, estimated_sigma: noise, [-1, 1] units, that a solver is told at least with a given and with an
+    estimated kernel. given_uncertainty, estimated_uncertainty: of such kernels, at least; a little also for one that is
+    given, since pictures are stored in 8 bits and gamma-encoded. alternatives: tried beside an estimated kernel.
+    least_lead: share of what an alternative would improve that counts when it is compared with the first. least_share:
+    of the solver's change, under which the picture is interpolated; full_share: over which all of it is taken. window:
+    side in low-resolution pixels of what is tried."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
     given_uncertainty: float = 0.05
     estimated_uncertainty: float = 0.15
-    overshoot_ratios: PerScale = PerScale(x2=1.4, x3=1.4, x4=1.4)
-    overshoot_floor: float = 1.0
-    doubtful_pixels: int = 256**2
-    credit_power: float = 1 / 6
-    doubtful: float = 0.225
-    most_credit: float = 1.5
-    steps: tuple[GateStep, ...] = (GateStep(1.0, 1.0, 0.0), GateStep(0.75, 2.0, 0.6), GateStep(0.5, 4.0, 1.0))
-    window: int = 112
+    alternatives: tuple[Alternative, ...] = ()
+    least_lead: float = 0.9
+    least_share: float = 0.1
+    full_share: float = 0.92
+    window: int = 96
 
 
 @dataclass(frozen=True)
@@ -244,18 +244,13 @@ class UnrolledSettings:
     """ensemble: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty
     and not of more noise, which it would smooth away."""
 
-    ensemble: int = 2
+    ensemble: int = 1
     gate: GateSettings = field(
         default_factory=lambda: GateSettings(
-            overshoot_ratios=PerScale(x2=1.45, x3=1.4, x4=1.2),
-            overshoot_floor=0.5,
-            steps=(
-                GateStep(1.0, 1.0, 0.0),
-                GateStep(1.0, 1.0, 0.4),
-                GateStep(0.7, 1.0, 1.0),
-                GateStep(0.5, 1.0, 1.5),
-                GateStep(0.3, 1.0, 2.0),
-            ),
+            alternatives=(
+                Alternative(0.5, 1.0, 1.0, "halved the kernel"),
+                Alternative(1.0, 1.7, 0.5, "took the picture for noisier"),
+            )
         )
     )
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +26,20 @@ from kfsr.settings import Settings
 
 T = TypeVar("T")
 
-Solve = Callable[[Tensor, Tensor, float, float], Tensor]
-"""A solver as refinement and gate call it: (low_res, kernel, sigma, uncertainty) to high_res, for any picture."""
+
+@dataclass(frozen=True)
+class Told:
+    """What a solver is told of the data, beside the kernel. sigma: standard deviation of the noise, [-1, 1] units, all
+    that the kernel does not explain being noise. uncertainty: of the kernel, 0 for the true one, 2 at most.
+    correlation: of the noise between neighbouring pixels, 0 for white noise."""
+
+    sigma: float
+    uncertainty: float = 0.0
+    correlation: float = 0.0
+
+
+Solve = Callable[[Tensor, Tensor, Told], Tensor]
+"""A solver as refinement and gate call it: (low_res, kernel, what it is told) to high_res, for any picture."""
 
 
 class Problem:

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kfsr.analysis.noise import compression_level, noise_level
 from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import InputError
@@ -28,6 +29,7 @@ from kfsr.estimators.method import Estimator
 from kfsr.estimators.spectral import SpectralFit
 from kfsr.kernel import Kernel, gaussian_kernel
 from kfsr.kernel.gaussian import MIN_VARIANCE
+from kfsr.kernel.sharpening import Sharpening
 from kfsr.recipe import MOST_UNCERTAIN
 from kfsr.settings import CalibrationSettings
 from kfsr.weights import network
@@ -38,8 +40,12 @@ FLOOR = 0.04
 SIDE = 160
 """Low-resolution pixels: of the largest window that the network has seen."""
 
-FEATURES = 8
+FEATURES = 11
+OUTPUTS = 11
 HEADS, VALUES = 8, 12
+
+NOISE_FLOOR = 0.0023
+"""Standard deviation of 8-bit rounding, [-1, 1] units."""
 
 
 class CalibrationNet(nn.Module):
@@ -66,7 +72,7 @@ class CalibrationNet(nn.Module):
         )
         self.attention = nn.Conv2d(64, HEADS, 1)
         self.values = nn.Conv2d(64, HEADS * VALUES, 1)
-        last = nn.Linear(64, 6)
+        last = nn.Linear(64, OUTPUTS)
         self.layers = nn.Sequential(
             nn.Linear(HEADS * (VALUES + 1) + FEATURES, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), last
         )
@@ -74,8 +80,9 @@ class CalibrationNet(nn.Module):
             last.weight.mul_(0.1)
 
     def forward(self, luminance: Tensor, features: Tensor) -> Tensor:
-        """(B, 1, h, w) in [-1, 1] and (B, 8) `features` to (B, 6): median error of size, slant and cross, log spread
-        (mean absolute deviation) of size and of the other two, logit of that no Gaussian will do."""
+        """(B, 1, h, w) in [-1, 1] and (B, 11) `features` to (B, 11): median error of size, slant and cross, log spread
+        (mean absolute deviation) of size and of the other two, logit of that no Gaussian will do; log noise, its log
+        spread, correlation of the noise, the two gains of the sharpening."""
         x = self.body(_contrasts(luminance).to(memory_format=torch.channels_last))
         weight = self.attention(x).float().flatten(2)
         value = self.values(x).float().flatten(2).unflatten(1, (HEADS, VALUES))
@@ -102,7 +109,8 @@ def logarithm(kernel: Kernel) -> np.ndarray:
     """(size, slant, cross) of L(C) for the kernel's covariance C."""
     covariance = kernel.covariance / kernel.scale**2 + FLOOR * np.eye(2)
     values, axes = np.linalg.eigh(covariance)
-    log = axes @ np.diag(np.log(values)) @ axes.T
+    # Sharpening can leave no variance, or less.
+    log = axes @ np.diag(np.log(np.maximum(values, FLOOR / 2))) @ axes.T
     return np.array([log[0, 0] + log[1, 1], log[0, 0] - log[1, 1], 2 * log[0, 1]]) / 2
 
 
@@ -120,9 +128,19 @@ def changed(kernel: Kernel, change: np.ndarray) -> Kernel:
     return changed.stamped(kernel.provenance)
 
 
-def features(fit: SpectralFit) -> list[float]:
+def seen(low_res: Tensor, quantisation: float) -> list[float]:
+    """What is seen of the dirt in (1, C, h, w) of [-1, 1]: white noise, steps between JPEG's blocks, and the
+    `quantisation` of `kfsr.image.Image`."""
+    return [
+        math.log(noise_level(low_res) + NOISE_FLOOR),
+        math.log(compression_level(low_res) + NOISE_FLOOR),
+        math.log1p(quantisation),
+    ]
+
+
+def features(fit: SpectralFit, dirt: list[float]) -> list[float]:
     """What is known about a fit: its size, how well the spectra agree, how many patches they are of, the noise, the
-    scale, its form."""
+    scale, the dirt as `seen`, its form."""
     scale = fit.kernel.scale
     size, slant, cross = logarithm(fit.kernel).tolist()
     return [
@@ -132,6 +150,7 @@ def features(fit: SpectralFit) -> list[float]:
         math.log(fit.noise),
         float(scale == 2),
         float(scale == 4),
+        *dirt,
         slant,
         cross,
     ]
@@ -139,23 +158,42 @@ def features(fit: SpectralFit) -> list[float]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """kernel: the spectral one, corrected. size_error: log size of the true kernel less that of the spectral fit, as
-    the network sees it. spread: mean absolute deviation of that. odds: log odds that the kernel is not a Gaussian."""
+    """kernel: the spectral one, corrected, without sharpening. size_error: log size of the true kernel less that of the
+    spectral fit, as the network sees it. spread: mean absolute deviation of that. odds: log odds that the kernel is not
+    a Gaussian. noise: root mean square of all that a kernel does not explain, [-1, 1] units; noise_spread: mean
+    absolute deviation of its logarithm; correlation: of it between neighbouring pixels. sharpening: what a camera or a
+    program did, None if hardly anything."""
 
     kernel: Kernel
     size_error: float
     spread: float
     odds: float
+    noise: float
+    noise_spread: float
+    correlation: float
+    sharpening: Sharpening | None
+
+    @property
+    def whole(self) -> Kernel:
+        """The kernel with the sharpening in it, which gives it negative lobes."""
+        return (
+            self.sharpening.of_kernel(self.kernel).stamped(self.kernel.provenance) if self.sharpening else self.kernel
+        )
 
 
 def calibrate(
-    fit: SpectralFit, luminances: Sequence[np.ndarray], net: CalibrationNet, settings: CalibrationSettings
+    fit: SpectralFit,
+    luminances: Sequence[np.ndarray],
+    dirt: list[float],
+    net: CalibrationNet,
+    settings: CalibrationSettings,
 ) -> Calibration:
-    """The fit's kernel, corrected by what the network sees in the `luminances` (H, W) in [0, 1] that it was fitted to.
+    """The fit's kernel, corrected by what the network sees in the `luminances` (H, W) in [0, 1] that it was fitted to,
+    and in their `dirt` (`seen`).
 
     Windows that the network is surer of count for more.
     """
-    known = torch.tensor([features(fit)])
+    known = torch.tensor([features(fit, dirt)])
     said = []
     each = max(1, settings.windows // len(luminances))
     for plane in luminances:
@@ -173,7 +211,17 @@ def calibrate(
     doubt = 1 / (1 + (settings.trusted_spread / spread) ** 4)
     size_error = float(error[0])
     error[0] = min(size_error, widest) - doubt * settings.caution * spread
-    return Calibration(changed(fit.kernel, error), size_error, spread, odds)
+    log_noise, log_spread, correlation, *gains = out[:, 6:].mean(0).tolist()
+    return Calibration(
+        changed(fit.kernel, error),
+        size_error,
+        spread,
+        odds,
+        math.exp(log_noise),
+        math.exp(log_spread),
+        correlation,
+        Sharpening.of_gains((gains[0], gains[1])) if gains[1] > settings.least_sharpening else None,
+    )
 
 
 def from_state(state: dict[str, Tensor]) -> CalibrationNet:
@@ -192,7 +240,9 @@ def calibrated(problem: Problem) -> Calibration:
         fit = spectral.estimate(problem.luminances, problem.scale, problem.settings.spectral)
         net = network(None, ("calibration",))
         assert isinstance(net, CalibrationNet)
-        return calibrate(fit, problem.luminances, net, problem.settings.calibration)
+        dirt = [seen(low_res, one.quantisation) for low_res, one in zip(problem.tensors, problem.pictures, strict=True)]
+        together = np.mean(dirt, 0).tolist()
+        return calibrate(fit, problem.luminances, together, net, problem.settings.calibration)
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
@@ -201,7 +251,7 @@ def uncertainty(problem: Problem, kernel: Kernel) -> float:
 
 
 METHOD = Estimator(
-    estimate=lambda problem: problem.once(calibrated).kernel,
+    estimate=lambda problem: problem.once(calibrated).whole,
     seconds=lambda pixels, recipe: 0.4,
     refined=True,
     uncertainty=uncertainty,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kfsr.analysis.problem import Solve, kernel_tensor
+from kfsr.analysis.problem import Solve, Told, kernel_tensor
 from kfsr.analysis.windows import busiest_window
 from kfsr.kernel import Kernel
 from kfsr.numerics import check_finite
@@ -41,7 +41,7 @@ def refine(
     k = kernel_tensor(kernel, low_res.device)
 
     def found(y: Tensor) -> tuple[Tensor, Tensor]:
-        high_res = solve(y, k, sigma, cfg.uncertainty)
+        high_res = solve(y, k, Told(sigma, cfg.uncertainty))
         return high_res, _fitted(high_res, y, k, scale, sigma, cfg)
 
     y = _window(low_res, cfg.window // scale, 1)

@@ -47,12 +47,13 @@ def _check_weights() -> str:
     """The bundled solver is installed, and turns a flat picture into a flat one of twice the size."""
     import torch
 
+    from kfsr.analysis.problem import Told
     from kfsr.kernel import box_kernel
     from kfsr.solvers import unrolled
     from kfsr.weights import network
 
     flat, kernel = torch.full((1, 3, 8, 8), 0.25), torch.from_numpy(box_kernel(2).array.copy()).float()
-    high_res = unrolled.solve(flat, kernel, 2, network(None, ("unrolled", "usrnet")), 0.0, 0.0)
+    high_res = unrolled.solve(flat, kernel, 2, network(None, ("unrolled", "usrnet")), Told(0.0))
     right = high_res.shape == (1, 3, 16, 16) and bool((high_res - 0.25).abs().max() < 0.05)
     return "" if right else "the unrolled solver changes a flat picture"
 

@@ -107,6 +107,7 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, 
         tidy_xmp(opened.info.get("xmp")),
         metadata.resolution(opened.info.get("dpi"), is_sideways(turned)),
         depth,
+        _quantisation(opened),
     )
 
 
@@ -248,6 +249,12 @@ def _pixels(
     if picture.mode in ("LA", "RGBA"):
         return unit_values(values[..., :-1]), unit_values(values[..., -1]), profile
     return unit_values(values), None, profile
+
+
+def _quantisation(opened: ImageFile.ImageFile) -> float:
+    """`Image.quantisation` of a file."""
+    tables = getattr(opened, "quantization", None)
+    return sum(sorted(tables[0])[:20]) / 20 if tables and 0 in tables else 0.0
 
 
 def _raw_exif(image: ImageFile.ImageFile) -> bytes | None:

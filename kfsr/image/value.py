@@ -20,6 +20,7 @@ class Image:
 
     pixels       float32 (H, W, C), C = 1 gray or 3 RGB, in [0, 1], as stored (gamma), upright
     alpha        float32 (H, W) in [0, 1], or None where the picture has none; colours are not premultiplied
+    quantisation of a picture from a JPEG: mean of the 20 smallest steps of its luminance table, else 0
     depth        8 or 16: bits per value in the file it came from, and in those it is written to where they can
     format       Pillow's name of the format it was read from; "PNG" when it was made from an array
     exif         EXIF as it stands in a JPEG ("Exif\\0\\0" and a TIFF block), without orientation and sizes
@@ -38,6 +39,7 @@ class Image:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     depth: int = 8
+    quantisation: float = 0.0
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape

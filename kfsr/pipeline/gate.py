@@ -1,24 +1,31 @@
-"""Never worse than bicubic: what the picture itself says about a result, without a truth.
+"""Never worse than bicubic: how much of what a solver changes is right, told from the picture itself.
 
-A kernel that is too wide, or noise taken for detail, makes the solver ring: the result leaves the range of the
-low-resolution pixels around it. Some of that is right, since peaks are recovered. How much is right for this
-picture, kernel and solver is known from a rehearsal: the low-resolution picture is degraded once more by the same
-kernel, which is then exactly known, and solved.
+With b the bicubic picture, x a solver's and t the true one, the best picture between b and x is
+
+    b + share (x - b),        share = <x - b, t - b> / |x - b|^2,                               (1)
+
+and it lowers the squared error of b by share^2 |x - b|^2. The share of a candidate, a kernel with what the solver is
+told, is estimated by a small network that was trained on photographs with truths (`models/gate`). It looks at what the
+solver did to a window: ringing, what it changed where the picture is flat, what its result does not explain, and the
+share in a rehearsal, where the truth is known: the window is degraded once more by the same kernel and solved. The
+candidate with the largest share^2 |x - b|^2 is taken, and of its change the share.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from kfsr.analysis.problem import Solve, kernel_tensor
+from kfsr.analysis.problem import Solve, Told, kernel_tensor
 from kfsr.analysis.windows import busiest_window
-from kfsr.errors import NothingToLearn
-from kfsr.kernel import Kernel, resize_kernel
+from kfsr.errors import InputError, NothingToLearn
+from kfsr.estimators.calibration import Calibration, logarithm
+from kfsr.kernel import Kernel
 from kfsr.operator.spatial import as_stored, bicubic_upscale, degrade
 from kfsr.progress import Progress, silent
 from kfsr.settings import GateSettings
@@ -26,6 +33,109 @@ from kfsr.settings import GateSettings
 TRUSTED = "trusted"
 CAUTIOUS = "cautious"
 BICUBIC = "bicubic"
+
+FEATURES = 18
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a picture may be solved with. gaussian: the kernel without what sharpening did to it. words: how it differs
+    from the first candidate, "" for that one."""
+
+    kernel: Kernel
+    gaussian: Kernel
+    told: Told
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one candidate did to the window, in grey levels, root mean square. change: result less bicubic; flat: the
+    same in the quarter of the window with the least detail; overshoot: of the result, and rehearsed: of the rehearsal;
+    residual: of the low-resolution window and the result degraded again. rehearsed_share: that of (1) in the
+    rehearsal. share: that of (1), as the network estimates it."""
+
+    change: float
+    flat: float
+    overshoot: float
+    rehearsed: float
+    residual: float
+    rehearsed_share: float
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """verdict: "trusted", or what was done instead; reason: one line for people; trial: of the candidate that was
+    taken, None where nothing was judged."""
+
+    verdict: str
+    reason: str
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the picture is solved with, and the share of the change that is taken, 0 to 1; the verdict says why."""
+
+    kernel: Kernel
+    told: Told
+    strength: float
+    verdict: Verdict
+
+
+class ShareNet(nn.Module):
+    """(B, `FEATURES`) to (B,) shares of (1)."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("deviation", torch.ones(FEATURES))
+        self.share = nn.Sequential(nn.Linear(FEATURES, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """As the class says."""
+        share: Tensor = self.share(((features - self.mean) / self.deviation).clamp(-4, 4))[:, 0]
+        return share
+
+
+def from_state(state: dict[str, Tensor]) -> ShareNet:
+    """The network with these parameters; InputError when they are of something else."""
+    net = ShareNet()
+    try:
+        net.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        raise InputError("these are not the weights of the gate") from error
+    return net.eval()
+
+
+def features(trial: Trial, candidate: Candidate, known: Calibration | None, pixels: int) -> list[float]:
+    """What the network is told of a candidate for a picture of so many low-resolution `pixels`."""
+    kernel, told = candidate.kernel, candidate.told
+    size, slant, cross = logarithm(candidate.gaussian).tolist()
+    return [
+        math.log(trial.change + 0.1),
+        math.log(trial.flat + 0.1),
+        math.log(trial.overshoot + 0.3),
+        math.log(trial.rehearsed + 0.3),
+        math.log(trial.residual + 0.3),
+        min(max(trial.rehearsed_share, -1.0), 2.0),
+        math.log(told.sigma + 0.002),
+        told.uncertainty,
+        told.correlation,
+        size,
+        math.hypot(slant, cross),
+        math.log(known.noise_spread) if known else -1.0,
+        math.log(known.spread) if known else -1.0,
+        known.sharpening.gains()[1] if known and known.sharpening else 0.0,
+        float(kernel.estimated),
+        float(kernel.scale == 2),
+        float(kernel.scale == 4),
+        math.log(min(pixels, 10**6)),
+    ]
 
 
 def overshoot(high_res: Tensor, low_res: Tensor, scale: int) -> float:
@@ -37,125 +147,95 @@ def overshoot(high_res: Tensor, low_res: Tensor, scale: int) -> float:
     bottom = -F.max_pool2d(F.pad(-low_res, (1, 1, 1, 1), mode="replicate"), 3, 1)
     top, bottom = (F.interpolate(v, scale_factor=float(scale), mode="nearest") for v in (top, bottom))
     beyond = (high_res - top).clamp_min(0) + (bottom - high_res).clamp_min(0)
-    return float(beyond.square().mean().sqrt()) * 127.5
+    return _levels(beyond)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What one kernel and sigma did to the window. overshoot, rehearsed: root mean square overshoot of the result and
-    of the rehearsal, in grey levels; rehearsal_gain: dB over bicubic that the rehearsal reached."""
-
-    overshoot: float
-    rehearsed: float
-    rehearsal_gain: float
-
-    def objection(
-        self, settings: GateSettings, scale: int, pixels: int, uncertainty: float, estimated: bool = True
-    ) -> str | None:
-        """Why the result is not to be trusted, or None when it is. A kernel that was given, not `estimated`, is taken
-        at its word: ringing is then the picture's own. So is one that many `pixels` told, or of little `uncertainty`,
-        up to a point."""
-        if self.rehearsal_gain < 0:
-            return f"in a rehearsal the result was {-self.rehearsal_gain:.1f} dB worse than bicubic"
-        told = max(1.0, pixels / settings.doubtful_pixels) ** settings.credit_power
-        sure = min(settings.most_credit, max(told, settings.doubtful / max(uncertainty, 1e-3)))
-        allowed = settings.overshoot_ratios.at(scale) * sure * self.rehearsed + settings.overshoot_floor
-        if estimated and self.overshoot > allowed:
-            return f"the result rings by {self.overshoot:.1f} grey levels where {self.rehearsed:.1f} would be right"
-        return None
+def share_of(change: Tensor, wanted: Tensor) -> float:
+    """<change, wanted> / |change|^2, (1)."""
+    return float((change * wanted).sum() / change.square().sum().clamp_min(1e-9))
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """verdict: "trusted", or what was done instead; reason: one line for people; trial: what was measured with the
-    settings that were used in the end, None where nothing was judged."""
+def rehearse(window: Tensor, candidate: Candidate, noise: float, solve: Solve, generator: torch.Generator) -> Trial:
+    """Solve `window` (1, C, h, w) as the candidate says, and solve what it becomes when it is degraded once more.
 
-    verdict: str
-    reason: str
-    trial: Trial | None = None
-
-
-def rehearse(
-    window: Tensor,
-    kernel: Tensor,
-    scale: int,
-    sigma: float,
-    uncertainty: float,
-    noise: float,
-    solve: Solve,
-    generator: torch.Generator,
-) -> Trial:
-    """Solve `window` (1, C, h, w), and solve what it becomes when it is degraded once more by the same kernel.
-
-    noise: standard deviation of the low-resolution picture's noise, [-1, 1] units, which the degraded picture gets too
-    before it is rounded to 8 bits like a file.
+    noise: standard deviation of the low-resolution picture's white noise, [-1, 1] units, which the degraded picture
+    gets too before it is rounded to 8 bits like a file.
     """
-    result = solve(window, kernel, sigma, uncertainty)
+    scale = candidate.kernel.scale
+    kernel = kernel_tensor(candidate.kernel, window.device)
+    result = solve(window, kernel, candidate.told)
+    change = result - bicubic_upscale(window, scale)
+    residual = degrade(result, kernel, scale) - window
     h, w = (n // scale * scale for n in window.shape[-2:])
     father = window[..., :h, :w]
     son = as_stored(degrade(father, kernel, scale), noise, generator)
-    again = solve(son, kernel, sigma, uncertainty)
+    again = solve(son, kernel, candidate.told)
+    interpolated = bicubic_upscale(son, scale)
     rim = min(8, h // 4, w // 4)
+    inner = (..., slice(rim, h - rim), slice(rim, w - rim))
+    return Trial(
+        _levels(change[..., scale * rim : scale * (h - rim), scale * rim : scale * (w - rim)]),
+        _levels(change[_flat(window, scale).expand_as(change)]),
+        overshoot(result, window, scale),
+        overshoot(again, son, scale),
+        _levels(residual[inner]),
+        share_of((again - interpolated)[inner], (father - interpolated)[inner]),
+    )
 
-    def error(x: Tensor) -> float:
-        return float((x - father)[..., rim : h - rim, rim : w - rim].square().mean()) + 1e-10
 
-    gain = 10 * math.log10(error(bicubic_upscale(son, scale)) / error(again))
-    return Trial(overshoot(result, window, scale), overshoot(again, son, scale), gain)
+def _flat(low_res: Tensor, scale: int) -> Tensor:
+    """(1, 1, s*h, s*w) True in the quarter of (1, C, h, w) with the least detail."""
+    plane = low_res.mean(1, keepdim=True)
+    spread = F.max_pool2d(plane, 5, 1, 2) + F.max_pool2d(-plane, 5, 1, 2)
+    flat = spread <= torch.quantile(spread.flatten(), 0.25)
+    return F.interpolate(flat.float(), scale_factor=float(scale), mode="nearest") > 0
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What the picture is solved with: kernel, sigma ([-1, 1] units) and uncertainty; the verdict says why."""
-
-    kernel: Kernel
-    sigma: float
-    uncertainty: float
-    verdict: Verdict
+def _levels(x: Tensor) -> float:
+    return float(x.square().mean().sqrt()) * 127.5
 
 
 def decide(
     low_res: Tensor,
-    kernel: Kernel,
-    sigma: float,
-    uncertainty: float,
+    candidates: Sequence[Candidate],
+    known: Calibration | None,
     noise: float,
     solve: Solve,
+    net: ShareNet,
     settings: GateSettings,
     generator: torch.Generator,
     *,
     progress: Progress = silent,
 ) -> Decision:
-    """Try the settings' steps in turn on the busiest window of `low_res` (1, C, h, w), and take the first that passes.
+    """Try the candidates on the busiest window of `low_res` (1, C, h, w), and take what improves it most.
 
-    sigma, uncertainty, noise: what the solver is told, and what the picture has. A kernel that is an estimate may be
-    narrowed; one that was given is only trusted less. When no step passes, the verdict is `BICUBIC`.
-    Raises NothingToLearn for a picture of fewer pixels than the scale.
+    known: what is known of the picture's dirt; noise: as in `rehearse`. Where hardly anything of the best candidate's
+    change is right, the verdict is `BICUBIC`. Raises NothingToLearn for a picture of fewer pixels than the scale.
     """
+    scale = candidates[0].kernel.scale
     row, col, rows, cols = busiest_window(low_res, settings.window)
     window = low_res[..., row : row + rows, col : col + cols]
-    if min(rows, cols) < kernel.scale:
-        raise NothingToLearn(f"the picture is too small for a rehearsal: {kernel.scale} px at least on each side")
+    if min(rows, cols) < scale:
+        raise NothingToLearn(f"the picture is too small for a rehearsal: {scale} px at least on each side")
     state = generator.get_state()
-    first = ""
-    for number, step in enumerate(settings.steps):
-        tried = resize_kernel(kernel, step.size) if kernel.estimated else kernel
-        doubt = max(step.uncertainty, uncertainty)
-        k = kernel_tensor(tried, low_res.device)
-        generator.set_state(state)  # the same noise for every step
-        trial = rehearse(window, k, kernel.scale, sigma * step.sigma, doubt, noise, solve, generator)
-        progress("gate", number + 1, len(settings.steps))
-        objection = trial.objection(settings, kernel.scale, low_res[0, 0].numel(), uncertainty, kernel.estimated)
-        if objection is None:
-            verdict = Verdict(TRUSTED, "", trial)
-            if number:
-                verdict = Verdict(CAUTIOUS, f"{first}; {_measures(kernel, tried, step.sigma)}", trial)
-            return Decision(tried, sigma * step.sigma, doubt, verdict)
-        first = first or objection
-    return Decision(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
-
-
-def _measures(kernel: Kernel, used: Kernel, gain: float) -> str:
-    done = [] if used is kernel else [f"narrowed the kernel to {used.trace / kernel.trace:.2f} of its size"]
-    done.append("trusted the kernel less" if gain == 1 else f"trusted the data {gain:.0f} times less")
-    return " and ".join(done)
+    tried: list[tuple[float, Candidate, Trial]] = []
+    for number, candidate in enumerate(candidates):
+        generator.set_state(state)  # the same noise for each
+        trial = rehearse(window, candidate, noise, solve, generator)
+        known_features = torch.tensor([features(trial, candidate, known, low_res[0, 0].numel())])
+        with torch.no_grad():
+            share = min(max(float(net(known_features)), 0.0), 1.0)
+        trial = Trial(**{**vars(trial), "share": share})
+        # Another candidate than the first must be better by more than the estimates are wrong.
+        better = share**2 * trial.change**2 * (1.0 if number == 0 else settings.least_lead)
+        tried.append((better, candidate, trial))
+        progress("gate", number + 1, len(candidates))
+    _, best, trial = max(tried, key=lambda one: one[0])
+    if trial.share < settings.least_share:
+        reason = "what the solver would change is hardly ever right in a picture like this; interpolated instead"
+        return Decision(best.kernel, best.told, 0.0, Verdict(BICUBIC, reason, trial))
+    strength = 1.0 if trial.share > settings.full_share else trial.share
+    said = [best.words] if best.words else []
+    if strength < 1:
+        said.append(f"took {100 * strength:.0f} % of what the solver changed")
+    return Decision(best.kernel, best.told, strength, Verdict(CAUTIOUS if said else TRUSTED, " and ".join(said), trial))

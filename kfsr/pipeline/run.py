@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.analysis.problem import Problem, kernel_tensor
+from kfsr.analysis.problem import Problem, Told, kernel_tensor
 from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
 from kfsr.estimators.registry import estimator
@@ -119,7 +119,7 @@ def upscale(
             pixels, decision = solved(problem, part, kernel, tile)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
-        decision = Decision(kernel or bicubic_kernel(recipe.scale), 0.0, 0.0, verdict)
+        decision = Decision(kernel or bicubic_kernel(recipe.scale), Told(0.0), 0.0, verdict)
         pixels = bicubic_upscale(part, recipe.scale)
     used = decision.kernel
     report = Report(
@@ -140,7 +140,7 @@ def upscale(
             "provenance": used.provenance.as_dict(),
         },
         gate=decision.verdict,
-        sigma=decision.sigma * 127.5,
+        sigma=decision.told.sigma * 127.5,
         # In place from here on: a large picture is not held twice.
         residual=_residual(pixels.clamp_(-1, 1), part, kernel_tensor(used, pixels.device), recipe.scale) * 127.5,
         timings=dict(problem.timings),
@@ -184,7 +184,7 @@ def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
         raise UsageError(f"{name} finds no picture with its kernel")
     high_res, kernel = find(problem)
     row, col, rows, cols = (problem.scale * v for v in frame)
-    decision = Decision(stamped(problem, name, kernel), 0.0, 0.0, Verdict(TRUSTED, ""))
+    decision = Decision(stamped(problem, name, kernel), Told(0.0), 1.0, Verdict(TRUSTED, ""))
     return high_res[..., row : row + rows, col : col + cols], decision
 
 

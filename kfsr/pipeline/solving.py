@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 
 from kfsr.analysis.noise import noise_variance
-from kfsr.analysis.problem import Problem, kernel_tensor, noise_to_expect
+from kfsr.analysis.problem import Problem, Told, kernel_tensor, noise_to_expect
 from kfsr.errors import NothingToLearn
 from kfsr.estimators import refinement
+from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict, decide
+from kfsr.pipeline.candidates import candidates
+from kfsr.pipeline.gate import TRUSTED, Decision, ShareNet, Verdict, decide
 from kfsr.settings import GateSettings
 from kfsr.solvers import unrolled
 from kfsr.solvers.registry import solver
 from kfsr.solvers.tiles import on_device_or_cpu
+from kfsr.weights import network
 
 
 def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[Tensor, Decision]:
@@ -31,31 +34,54 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
     chosen = solver(problem.recipe.solver)
     prepared = chosen.prepare(problem, tile)
     if chosen.gate is None:
-        decision = Decision(kernel, 0.0, 0.0, Verdict(TRUSTED, ""))
+        decision = Decision(kernel, Told(0.0), 1.0, Verdict(TRUSTED, ""))
     else:
         gate = chosen.gate(problem.settings)
-        least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
+        known = known_dirt(problem)
+        net = network(None, ("gate",))
+        assert isinstance(net, ShareNet)
         with problem.timed("gate"):
             decision = decide(
                 problem.low_res,
-                kernel,
-                max(least, noise_to_expect(problem.low_res)),
-                _uncertainty(problem, kernel, gate),
+                candidates(kernel, _gaussian(kernel, known), known, _told(problem, kernel, known, gate), gate),
+                known,
                 problem.noise,
                 prepared.trial,
+                net,
                 gate,
                 problem.generator(5),
                 progress=problem.progress,
             )
-    if decision.verdict.verdict == BICUBIC:
-        return bicubic_upscale(part, problem.scale), decision
+    interpolated = bicubic_upscale(part, problem.scale)
+    if not decision.strength:
+        return interpolated, decision
     with problem.timed("solver"):
 
         def on(device: torch.device) -> Tensor:
-            k = kernel_tensor(decision.kernel, device)
-            return prepared.final(part.to(device), k, decision.sigma, decision.uncertainty)
+            return prepared.final(part.to(device), kernel_tensor(decision.kernel, device), decision.told)
 
-        return on_device_or_cpu(problem.device, on), decision
+        high_res = on_device_or_cpu(problem.device, on)
+    return (interpolated.to(high_res.device).lerp_(high_res, decision.strength), decision)
+
+
+def known_dirt(problem: Problem) -> Calibration | None:
+    """What the calibration knows of the pictures, None where they are too small or too flat for it."""
+    with suppress(NothingToLearn):
+        return problem.once(calibrated)
+    return None
+
+
+def _gaussian(kernel: Kernel, known: Calibration | None) -> Kernel | None:
+    """The Gaussian that the kernel is with the picture's sharpening, None for any other kernel."""
+    own = kernel.estimated and known is not None and np.array_equal(kernel.array, known.whole.array)
+    return known.kernel if own and known else None
+
+
+def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: GateSettings) -> Told:
+    """What the solver is told of the picture and of this kernel."""
+    least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
+    noise = known.noise if known else noise_to_expect(problem.low_res)
+    return Told(max(least, noise), _uncertainty(problem, kernel, gate), known.correlation if known else 0.0)
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
@@ -77,7 +103,8 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
     wanted = problem.recipe.refine
     if wanted is None:
         wanted = own and kernel.estimated and estimator(kernel.method).refined
-    if not wanted:
+    known = known_dirt(problem) if wanted else None
+    if not wanted or (known and (known.sharpening or known.noise > problem.settings.refine.most_noise)):
         return kernel
     cfg = problem.settings.refine
     solve = unrolled.solver_of(None, problem.scale)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kfsr.analysis.problem import Problem
+from kfsr.analysis.problem import Problem, Told
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.solvers.method import Prepared, Solver
 
 
 def _prepare(problem: Problem, tile: int) -> Prepared:
-    def interpolate(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
+    def interpolate(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
         return bicubic_upscale(low_res, problem.scale)
 
     return Prepared(interpolate, interpolate)

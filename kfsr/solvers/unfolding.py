@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from kfsr.analysis.problem import Problem
+from kfsr.analysis.problem import Problem, Told
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.priors.patch.model import PatchModel
@@ -75,8 +75,8 @@ def solve(
 def _prepare(problem: Problem, tile: int) -> Prepared:
     prior, cfg, scale = problem.once(solver_prior), problem.settings.unfolding, problem.scale
 
-    def unfold(low_res: Tensor, kernel: Tensor, sigma: float, _: float, progress: Progress = silent) -> Tensor:
-        return solve(low_res, kernel, scale, prior.on(low_res.device), cfg, sigma, tile, progress=progress)
+    def unfold(low_res: Tensor, kernel: Tensor, told: Told, progress: Progress = silent) -> Tensor:
+        return solve(low_res, kernel, scale, prior.on(low_res.device), cfg, told.sigma, tile, progress=progress)
 
     return Prepared(unfold, partial(unfold, progress=problem.progress))
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kfsr.analysis.problem import Problem, Solve
+from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.errors import InputError
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
@@ -35,22 +35,21 @@ def forward(
     kernel: Tensor,
     scale: int,
     net: nn.Module,
-    sigma: float,
-    uncertainty: float,
+    told: Told,
     ensemble: int = 1,
 ) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
 
     kernel: (K, K) canonical; the result is differentiable in it and in `low_res`. net: an `UnrolledNet` or a `USRNet`.
-    sigma, uncertainty: as `UnrolledNet` takes them. ensemble: over how many of the square's 8 symmetries the result is
+    ensemble: over how many of the square's 8 symmetries the result is
     averaged (self-ensemble). The picture is extended so that the wrap-around of the data step stays outside.
     """
     margin = border(kernel.shape[-1], scale)
     y = padded(low_res.expand(-1, 3, -1, -1), margin)
-    known = y.new_tensor([[sigma], [uncertainty]])
+    known = y.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
     total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
     for n in range(ensemble):
-        x = net(_turned(y, n), _turned(kernel, n), scale, known[0], known[1])
+        x = net(_turned(y, n), _turned(kernel, n), scale, *known)
         total += _turned_back(x.float(), n) / ensemble
     x = cropped(total, margin * scale)
     return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
@@ -61,15 +60,14 @@ def solve(
     kernel: Tensor,
     scale: int,
     net: nn.Module,
-    sigma: float,
-    uncertainty: float,
+    told: Told,
     ensemble: int = 1,
     tile: int | None = None,
 ) -> Tensor:
     """`forward` without gradient, in tiles and in the working precision (`solve_in_tiles`)."""
 
     def on(piece: Tensor) -> Tensor:
-        return forward(piece, kernel, scale, net, sigma, uncertainty, ensemble)
+        return forward(piece, kernel, scale, net, told, ensemble)
 
     return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile)
 
@@ -218,9 +216,9 @@ NETWORKS = ("unrolled", "usrnet")
 def solver_of(weights: Path | None, scale: int, ensemble: int = 1, tile: int | None = None) -> Solve:
     """`solve` with the weights of a file, or the bundled ones (None), on the device of what it is given."""
 
-    def solve_with(low_res: Tensor, kernel: Tensor, sigma: float, uncertainty: float) -> Tensor:
+    def solve_with(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
         net = network(weights, NETWORKS, str(low_res.device))
-        return solve(low_res, kernel, scale, net, sigma, uncertainty, ensemble, tile)
+        return solve(low_res, kernel, scale, net, told, ensemble, tile)
 
     return solve_with
 

@@ -25,8 +25,16 @@ class USRNet(nn.Module):
         self.p = _ResUNet(widths, blocks)
         self.h = nn.ModuleDict({"mlp": _perceptron(hidden, 2 * iterations)})
 
-    def forward(self, low_res: Tensor, kernel: Tensor, scale: int, sigma: Tensor, uncertainty: Tensor) -> Tensor:
-        """(B, 3, s*h, s*w) of `low_res` (B, 3, h, w) in [-1, 1]; it knows nothing of `uncertainty`."""
+    def forward(
+        self,
+        low_res: Tensor,
+        kernel: Tensor,
+        scale: int,
+        sigma: Tensor,
+        uncertainty: Tensor,
+        correlation: Tensor | None = None,
+    ) -> Tensor:
+        """(B, 3, s*h, s*w) of `low_res` (B, 3, h, w) in [-1, 1]; it knows nothing of the last two."""
         sigma = sigma / 2  # the network lives in [0, 1]
         known = torch.stack([sigma, torch.full_like(sigma, float(scale))], 1)[:, :, None, None]
         with torch.autocast(known.device.type, enabled=False):

@@ -16,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from kfsr.analysis.problem import Problem, kernel_tensor
+from kfsr.analysis.problem import Problem, Told, kernel_tensor
 from kfsr.checkpoint import PLAIN, Driver, State
 from kfsr.kernel import half_kernel
 from kfsr.numerics import autocast
@@ -182,8 +182,8 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
             )
         return known[key]
 
-    def solve(low_res: Tensor, kernel: Tensor, sigma: float, _: float) -> Tensor:
-        return fitted(kernel, sigma).solve(low_res, tile)
+    def solve(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
+        return fitted(kernel, told.sigma).solve(low_res, tile)
 
     return Prepared(solve, solve)
 

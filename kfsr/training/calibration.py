@@ -8,12 +8,14 @@ and whether a Gaussian will do. The low-resolution pictures are kept in SAMPLES 
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 
@@ -21,18 +23,27 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
-from kfsr.estimators.calibration import SIDE, CalibrationNet, error_of, features
+from kfsr.estimators.calibration import (
+    NOISE_FLOOR,
+    SIDE,
+    CalibrationNet,
+    error_of,
+    features,
+    from_state,
+    seen,
+)
 from kfsr.image import luma
 from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.gaussian import fit_gaussian
-from kfsr.kernel.random import random_blur
+from kfsr.kernel.random import Blur, random_blur
 from kfsr.numerics import weights_from, working_dtype
-from kfsr.training.degradations import CANVAS, degraded_by, draw
-from kfsr.training.dirt import Grain, Saved, rounded
+from kfsr.training.degradations import CANVAS, Degradation, draw
+from kfsr.training.dirt import Grain, Saved
 from kfsr.training.photographs import FACTORS, pictures_in, shrunk_picture, tell
 from kfsr.training.resizing import program_kernel
 from kfsr.training.solver import save_weights
@@ -48,7 +59,8 @@ CHUNK = 250
 @dataclass(frozen=True)
 class Sample:
     """photograph: its number. luminance: (h, w), 65535 is white. features: of the spectral fit. error: what must be
-    added to its logarithm (3,). like: correlation of the true kernel with its Gaussian."""
+    added to its logarithm (3,). like: correlation of the true kernel, without sharpening, with its Gaussian. dirt: log
+    noise, its correlation, gains of the sharpening."""
 
     photograph: int
     scale: int
@@ -57,6 +69,7 @@ class Sample:
     features: list[float]
     error: np.ndarray
     like: float
+    dirt: tuple[float, float, float, float]
 
 
 def sharp_picture(paths: list[Path], n: int, rng: np.random.Generator) -> Image.Image:
@@ -77,28 +90,39 @@ def softened(picture: Image.Image, deviation: float) -> Image.Image:
     return Image.fromarray(y[:, 0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
 
 
-def degraded(
-    truth: np.ndarray, scale: int, dirty: float, rng: np.random.Generator
-) -> tuple[np.ndarray, str, Kernel, Kernel]:
-    """(low_res, kind, its kernel, the same with sharpening in it) of a `truth` (H, W, 3) in [0, 1].
+def degraded(truth: np.ndarray, scale: int, dirty: float, rng: np.random.Generator) -> tuple[np.ndarray, Degradation]:
+    """(low_res, how it was made) of a `truth` (H, W, 3) in [0, 1].
 
     dirty: share of pictures from a phone, a web site or a scanner; the others are blurred, grainy, or saved once.
     """
     if rng.random() < dirty:
         degradation = draw(str(rng.choice(("phone", "web", "scan"))), scale, rng)
-        return degradation.apply(truth, rng), "dirty", degradation.kernel, degradation.whole_kernel()
+        return degradation.apply(truth, rng), degradation
     kind, size = str(rng.choice(list(KINDS), p=list(KINDS.values()))), CANVAS[scale]
     if kind == "program":
         name = str(rng.choice(["bicubic", "area", "bilinear", "lanczos"], p=[0.5, 0.25, 0.1, 0.15]))
-        kernel = Kernel(program_kernel(name, scale, size), scale, Provenance("given", kind))
+        blur, kernel = Blur("bicubic"), Kernel(program_kernel(name, scale, size), scale, Provenance("given", kind))
     else:
-        kernel = random_blur(scale, size, rng, kind).sample(scale, size)
-    low = degraded_by(truth, kernel)
-    if rng.random() < 0.4:
-        low = Grain(0.0, rng.uniform(1, 8) / 255).on(low, rng)
-    if rng.random() < 0.25:
-        low = Saved(int(rng.integers(60, 96))).of(low)
-    return rounded(low) / 255, kind, kernel, kernel
+        blur = random_blur(scale, size, rng, kind)
+        kernel = blur.sample(scale, size)
+    grain = Grain(0.0, rng.uniform(1, 8) / 255) if rng.random() < 0.4 else None
+    files = (Saved(int(rng.integers(60, 96))),) if rng.random() < 0.25 else ()
+    degradation = Degradation(kind, kernel, blur, grain=grain, files=files)
+    return degradation.apply(truth, rng), degradation
+
+
+@lru_cache
+def quantisation(quality: int) -> float:
+    """Mean of the 20 smallest steps for luminance in a JPEG file of that quality."""
+    with Image.open(io.BytesIO(Saved(quality).file(np.zeros((8, 8, 3), np.uint8)))) as opened:
+        return float(np.mean(sorted(opened.quantization[0])[:20]))  # type: ignore[attr-defined]
+
+
+def told_quantisation(degradation: Degradation, rng: np.random.Generator) -> float:
+    """Of the file, 0 where it is no JPEG; one in four was made a PNG by somebody."""
+    last = degradation.files[-1] if degradation.files else None
+    known = last is not None and last.format == "JPEG" and rng.random() < 0.75
+    return quantisation(last.quality) if known and last else 0.0
 
 
 def sample(paths: list[Path], rng: np.random.Generator, dirty: float) -> Sample | None:
@@ -112,16 +136,20 @@ def sample(paths: list[Path], rng: np.random.Generator, dirty: float) -> Sample 
     )
     top, left = int(rng.integers(0, picture.shape[0] - rows + 1)), int(rng.integers(0, picture.shape[1] - cols + 1))
     truth = picture[top : top + rows, left : left + cols].astype(np.float32) / 255
-    low_res, kind, kernel, whole = degraded(truth, scale, dirty, rng)
+    low_res, degradation = degraded(truth, scale, dirty, rng)
     luminance = luma(low_res)
     try:
         fit = spectral.estimate(luminance, scale)
     except InputError:
         return None
-    gaussian, _ = fit_gaussian(kernel.array, scale)
-    _, like = fit_gaussian(whole.array, scale)
+    x = torch.from_numpy(low_res).permute(2, 0, 1)[None] * 2 - 1
+    noise, correlation = degradation.unexplained(truth, low_res, wrap=False)
+    gains = degradation.sharpening.gains() if degradation.sharpening else (0.0, 0.0)
+    gaussian, like = fit_gaussian(degradation.kernel.array, scale)
     stored = np.round(luminance * 65535).astype(np.uint16)
-    return Sample(n, scale, kind, stored, features(fit), error_of(fit.kernel, gaussian), like)
+    known = features(fit, seen(x, told_quantisation(degradation, rng)))
+    dirt = (math.log(max(noise, NOISE_FLOOR)), correlation, *gains)
+    return Sample(n, scale, degradation.kind, stored, known, error_of(fit.kernel, gaussian), like, dirt)
 
 
 def some_samples(paths: list[Path], seed: tuple[int, int], count: int, dirty: float) -> list[Sample]:
@@ -159,9 +187,7 @@ def turned(x: np.ndarray, shape: np.ndarray, symmetry: int) -> tuple[np.ndarray,
     return x, shape
 
 
-def batches(
-    samples: list[Sample], size: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+def batches(samples: list[Sample], size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
     """(luminance, features, errors, whether no Gaussian) of samples of about one size, cut to the smallest, turned."""
     order = np.argsort([one.luminance.size * math.exp(0.3 * rng.standard_normal()) for one in samples])
     starts = rng.permutation(np.arange(0, len(order), size))
@@ -185,16 +211,19 @@ def batches(
             torch.tensor(known, dtype=torch.float32),
             torch.from_numpy(np.stack(errors)).float(),
             torch.tensor([float(one.like < LIKE) for one in some]),
+            torch.tensor([one.dirt for one in some]).float(),
         )
 
 
-def loss_of(out: Tensor, errors: Tensor, free_form: Tensor) -> Tensor:
-    """Negative log likelihood: of Laplace distributions of the errors, and of a Gaussian's being too little."""
-    log_spread = out[:, [3, 4, 4]].clamp(-4, 3)
-    laplace = (errors - out[:, :3]).abs() * torch.exp(-log_spread) + log_spread
-    return (laplace * laplace.new_tensor([1.0, 0.5, 0.5])).sum(1).mean() + 0.3 * F.binary_cross_entropy_with_logits(
-        out[:, 5], free_form
-    )
+def loss_of(out: Tensor, errors: Tensor, free_form: Tensor, dirt: Tensor) -> Tensor:
+    """Negative log likelihood: of Laplace distributions of the errors and of log noise, and of a Gaussian's being too
+    little; and the absolute errors of the noise's correlation and of the sharpening's gains."""
+    log_spread = out[:, [3, 4, 4, 7]].clamp(-4, 3)
+    apart = torch.cat([errors - out[:, :3], dirt[:, :1] - out[:, 6:7]], 1)
+    laplace = apart.abs() * torch.exp(-log_spread) + log_spread
+    likelihood = (laplace * laplace.new_tensor([1.0, 0.5, 0.5, 1.0])).sum(1).mean()
+    rest = (dirt[:, 1:] - out[:, 8:]).abs().sum(1).mean()
+    return likelihood + rest + 0.3 * F.binary_cross_entropy_with_logits(out[:, 5], free_form)
 
 
 def report(net: CalibrationNet, samples: list[Sample]) -> None:
@@ -218,6 +247,13 @@ def report(net: CalibrationNet, samples: list[Sample]) -> None:
         f"calibrated {error[:, 0].mean():.3f}; of shape: {np.abs(true[:, 1:]).mean():.3f}, {error[:, 1:].mean():.3f}; "
         f"no Gaussian told from Gaussian: {rank:.3f}"
     )
+    dirt = np.stack([one.dirt for one in samples])
+    apart = np.abs(dirt - out[:, [6, 8, 9, 10]]).mean(0)
+    usual = np.abs(dirt - np.median(dirt, 0)).mean(0)
+    for name, error_now, error_before in zip(
+        ("log noise", "correlation", "gain low", "gain high"), apart, usual, strict=True
+    ):
+        tell(f"{name}: {error_now:.3f}, with the median of all {error_before:.3f}")
     kinds = np.array([one.kind for one in samples])
     for kind in np.unique(kinds):
         some = kinds == kind
@@ -241,6 +277,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--hold-out", type=int, default=0, metavar="N", help="do not learn from every Nth photograph")
+    parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="begin with these")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     paths = pictures_in(args.photographs)
@@ -250,6 +287,8 @@ def main(arguments: list[str] | None = None) -> None:
     rng = np.random.default_rng(args.seed)
     with weights_from(torch.Generator().manual_seed(args.seed)):
         net = CalibrationNet()
+    if args.start:
+        net = from_state(load_file(args.start)).train()
     known = torch.tensor([one.features for one in learned])
     net.mean.copy_(known.mean(0))
     net.deviation.copy_(known.std(0))
@@ -260,10 +299,10 @@ def main(arguments: list[str] | None = None) -> None:
     start = time.perf_counter()
     for epoch in range(args.epochs):
         losses = []
-        for x, some, errors, free_form in batches(learned, args.batch, rng):
+        for x, some, *labels in batches(learned, args.batch, rng):
             with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
                 out = net(x, some)
-            loss = loss_of(out.float(), errors, free_form)
+            loss = loss_of(out.float(), *labels)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -21,10 +21,11 @@ import torch
 
 from kfsr.kernel import Kernel, Provenance
 from kfsr.kernel.random import Blur, random_blur
+from kfsr.kernel.sharpening import Sharpening
 from kfsr.operator.fourier import circular_degrade
 from kfsr.operator.spatial import degrade
 from kfsr.training.camera import DEMOSAICKING, Camera, photographed, to_linear
-from kfsr.training.dirt import Grain, Halftone, Saved, Sharpening, rounded
+from kfsr.training.dirt import Grain, Halftone, Saved, rounded
 from kfsr.training.resizing import enlarged_kernel, program_kernel, resize
 
 KINDS = ("phone", "web", "scan", "clean")
@@ -119,13 +120,13 @@ class Degradation:
             x = file.of(x)
         return rounded(x).astype(np.float32) / 255
 
-    def unexplained(self, truth: np.ndarray, low_res: np.ndarray) -> tuple[float, float]:
-        """(noise, correlation) of low_res less the truth under `whole_kernel`, for wrap-around borders.
+    def unexplained(self, truth: np.ndarray, low_res: np.ndarray, wrap: bool = True) -> tuple[float, float]:
+        """(noise, correlation) of low_res less the truth under `whole_kernel`; borders as in `apply`.
 
         noise: root mean square in [-1, 1] units, as solvers take it. correlation: that of neighbouring pixels, 0 for
         white noise.
         """
-        rest = low_res - _sampled(self.truth_of(truth), self.whole_kernel())
+        rest = low_res - (_sampled if wrap else degraded_by)(self.truth_of(truth), self.whole_kernel())
         power = float((rest**2).mean())
         apart = [float((rest * np.roll(rest, 1, axis)).mean()) for axis in (0, 1)]
         return 2 * math.sqrt(power), sum(apart) / 2 / max(power, 1e-12)

@@ -1,4 +1,4 @@
-"""What scanners, programs and files add to a picture: sharpening, grain, halftone dots, compression.
+"""What scanners, programs and files add to a picture: grain, halftone dots, compression.
 
 Pictures are (h, w, 3) arrays in [0, 1]; borders wrap around.
 """
@@ -12,41 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage as ndi
 from PIL import Image
-
-from kfsr.kernel import MAX_SIZE, Kernel, Provenance
-
-
-@dataclass(frozen=True)
-class Sharpening:
-    """Unsharp masking. radius: standard deviation in pixels. amount: 1 is 100 %."""
-
-    radius: float
-    amount: float
-
-    def taps(self) -> np.ndarray:
-        """(n, n), n odd, sum 1: the whole operation as one filter."""
-        i = np.arange(2 * math.ceil(3 * self.radius) + 1) - math.ceil(3 * self.radius)
-        profile = np.exp(-0.5 * (i / self.radius) ** 2)
-        filter = -self.amount * np.outer(profile, profile) / profile.sum() ** 2
-        filter[len(i) // 2, len(i) // 2] += 1 + self.amount
-        return filter
-
-    def of(self, x: np.ndarray) -> np.ndarray:
-        """The picture, sharpened and clipped."""
-        radius = (self.radius, self.radius, 0)
-        return np.clip(x + self.amount * (x - ndi.gaussian_filter(x, radius, mode="wrap", truncate=3)), 0, 1)
-
-    def of_kernel(self, kernel: Kernel) -> Kernel:
-        """The kernel with this filter on the low-resolution side: low-resolution pixels lie `scale` pixels apart."""
-        taps, scale = self.taps(), kernel.scale
-        apart = np.zeros([scale * (side - 1) + 1 for side in taps.shape])
-        apart[::scale, ::scale] = taps
-        size = kernel.size + len(apart) - 1
-        spectrum = np.fft.rfft2(kernel.array, (size, size)) * np.fft.rfft2(apart, (size, size))
-        k = np.fft.irfft2(spectrum, (size, size))
-        cut = max(0, size - (MAX_SIZE - 1)) + 1 & ~1
-        k = k[cut // 2 : size - cut // 2, cut // 2 : size - cut // 2]
-        return Kernel(k / k.sum(), scale, Provenance("given", f"{kernel.provenance.method}, sharpened"))
 
 
 @dataclass(frozen=True)
@@ -107,14 +72,18 @@ class Saved:
     def of(self, x: np.ndarray) -> np.ndarray:
         """The picture as the file gives it back."""
         pixels = np.roll(rounded(x), self.shift, (0, 1))
+        with Image.open(io.BytesIO(self.file(pixels))) as opened:
+            again = np.asarray(opened.convert("RGB"))
+        return np.roll(again, (-self.shift[0], -self.shift[1]), (0, 1)).astype(np.float32) / 255
+
+    def file(self, pixels: np.ndarray) -> bytes:
+        """The file of (h, w, 3) 8-bit values."""
         buffer = io.BytesIO()
         if self.format == "JPEG":
             Image.fromarray(pixels).save(buffer, "JPEG", quality=self.quality, subsampling=self.subsampling)
         else:
             Image.fromarray(pixels).save(buffer, self.format, quality=self.quality, method=2)
-        with Image.open(buffer) as opened:
-            again = np.asarray(opened.convert("RGB"))
-        return np.roll(again, (-self.shift[0], -self.shift[1]), (0, 1)).astype(np.float32) / 255
+        return buffer.getvalue()
 
 
 def rounded(x: np.ndarray) -> np.ndarray:
