@@ -1,11 +1,23 @@
 """`kfsr` and `python -m kfsr`."""
 
+import os
 import signal
 import sys
+
+_WAIT = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+def wait_asleep() -> None:
+    """Let torch's threads sleep while they wait for each other, here and in the processes that this one starts, unless
+    the environment says how they are to wait. By default they spin, which on a busy machine takes the processor from
+    the very thread that is waited for. OpenMP reads this when torch is first imported."""
+    if not any(name in os.environ for name in _WAIT):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def main() -> None:
     """Run the command line of this process and leave with its exit status (see `kfsr.cli.status`)."""
+    wait_asleep()
     try:
         from kfsr.cli import run
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 import kfsr
@@ -136,6 +137,29 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code):
     loaded = loaded_by(code)
     assert "kfsr" in loaded
     assert not loaded & {"torch", "numpy", "scipy", "PIL", "tqdm"}
+
+
+@pytest.mark.parametrize(
+    ("options", "unneeded"),
+    [
+        (["--kernel-method", "bicubic", "--solver", "bicubic"], {"scipy", "skimage"}),
+        (["--kernel-method", "spectral", "--solver", "bicubic"], {"scipy.signal", "scipy.stats", "skimage"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_run_loads_only_what_it_uses(options, unneeded, tmp_path):
+    """Half a second of every start was scipy for methods that were not asked for."""
+    photo, result = tmp_path / "photo.png", tmp_path / "result.png"
+    PIL.Image.new("RGB", (20, 16), "gray").save(photo)
+    args = ["upscale", str(photo), "-o", str(result), *options]
+    report = f"import sys; from kfsr.cli import run; status = run({args!r}); print(status, *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    status, *loaded = done.stdout.split()
+    assert status == "0"
+    assert "torch" in loaded
+    assert not unneeded & set(loaded)
 
 
 def test_the_public_names_load_when_asked_for():

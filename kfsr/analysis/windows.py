@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage as ndi
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,6 +13,8 @@ def busiest_windows(luminance: np.ndarray, side: int, count: int) -> list[tuple[
 
     The strongest gradients count no more than many, and what lies in one window hardly counts for the next.
     """
+    import scipy.ndimage as ndi  # slow to import, and the gate's window needs none
+
     height, width = luminance.shape
     rows, cols = min(side, height), min(side, width)
     energy = np.hypot(ndi.sobel(luminance, 0), ndi.sobel(luminance, 1))

@@ -1,12 +1,15 @@
 """A table over a data set that knows the truth: kernels, pictures and times.
 
-Layout of the folder, for scale s: ``lr_xS/NAME.png``; ``gt/NAME.png`` (pictures are scored where it exists); and
-``gt_k_xS/NAME.*`` or ``gt_k_xS/kernel_N.*`` for ``im_N`` (kernels are scored where it exists). DIV2KRK is one.
+Layout of the folder, for scale s: ``lr_xS/NAME.*``; ``gt/NAME.*`` (pictures are scored where it exists); and
+``gt_k_xS/NAME.*`` or ``gt_k_xS/kernel_N.*`` for ``im_N`` (kernels are scored where it exists). DIV2KRK is one. Pictures
+are of any format that is read; the two of one name may differ. ``KIND_3`` is one of a kind.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,19 @@ from typing import Any
 import numpy as np
 
 from kfsr.errors import InputError
-from kfsr.evaluation.metrics import psnr_y
-from kfsr.image import Image, read_image
+from kfsr.evaluation.metrics import psnr_y, ssim_y
+from kfsr.evaluation.pairs import pictures_in
+from kfsr.image import Image, lanczos, read_image
 from kfsr.kernel import compare_kernels, load_kernel, save_kernel
 from kfsr.pipeline import Window, estimate_kernel, upscale
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 
 BORDER = 16
+"""High-resolution pixels on each side that no score counts: all that an interpolation of a window does not know."""
+
+BELOW = 0.1
+"""dB under bicubic from which on a picture counts as worse: less is not seen."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,8 @@ class Row:
     """One line of the table.
 
     kernel_method: the one that found the kernel, also where `auto` chose it. ncc, ncc_shift2, size_ratio: see
-    `KernelScore`. psnr, bicubic: Y-PSNR in dB of the window. verdict: the gate's. None: not asked for, or without a
-    truth.
+    `KernelScore`. psnr, ssim: of the window on the Y channel, in dB and at most 1; bicubic, bicubic_ssim, lanczos: the
+    same of the interpolations. verdict: the gate's. None: not asked for, or without a truth.
     """
 
     name: str
@@ -50,33 +58,68 @@ class Row:
     ncc_shift2: float | None = None
     size_ratio: float | None = None
     psnr: float | None = None
+    ssim: float | None = None
     bicubic: float | None = None
+    bicubic_ssim: float | None = None
+    lanczos: float | None = None
     verdict: str | None = None
     picture_seconds: float | None = None
 
+    @property
+    def kind(self) -> str | None:
+        """The name before a last _number: phone of phone_1; None where there is none."""
+        match = re.fullmatch(r"(.+)_\d+", self.name)
+        return match[1] if match else None
+
+    @property
+    def gain(self) -> float | None:
+        """dB over bicubic."""
+        return None if self.psnr is None or self.bicubic is None else self.psnr - self.bicubic
+
+    @property
+    def gain_lanczos(self) -> float | None:
+        """dB over Lanczos."""
+        return None if self.psnr is None or self.lanczos is None else self.psnr - self.lanczos
+
     def as_dict(self) -> dict[str, Any]:
         """All columns under their names."""
-        return asdict(self)
+        return asdict(self) | {"gain": self.gain, "gain_lanczos": self.gain_lanczos}
 
 
 def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
-    """The pictures of a data set, or those of them that are named, in natural order; InputError if none."""
+    """The pictures of a data set, or those of them that are named, in natural order; InputError if none, and for two
+    of one name."""
     source = folder / f"lr_x{scale}"
     if not source.is_dir():
         raise InputError(f"{folder}: there is no folder lr_x{scale} in it; see 'kfsr bench --help' for the layout")
+    truths = _by_name(folder / "gt")
     cases = []
-    for path in sorted(source.iterdir(), key=lambda p: (len(p.stem), p.stem)):
-        if path.suffix.lower() != ".png" or (names and path.stem not in names):
+    for name, path in sorted(_by_name(source).items(), key=lambda item: _natural(item[0])):
+        if names and name not in names:
             continue
-        number = path.stem.removeprefix("im_")
-        kernels = sorted(folder.glob(f"gt_k_x{scale}/{path.stem}.*")) + sorted(
+        number = name.removeprefix("im_")
+        kernels = sorted(folder.glob(f"gt_k_x{scale}/{name}.*")) + sorted(
             folder.glob(f"gt_k_x{scale}/kernel_{number}.*")
         )
-        truth = folder / "gt" / path.name
-        cases.append(Case(path.stem, path, truth if truth.exists() else None, kernels[0] if kernels else None))
+        cases.append(Case(name, path, truths.get(name), kernels[0] if kernels else None))
     if not cases:
-        raise InputError(f"{source}: no such pictures; the names are those of the files without .png")
+        raise InputError(f"{source}: no such pictures; the names are those of the files without their endings")
     return cases
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder under their names without endings; none where there is no folder."""
+    found: dict[str, Path] = {}
+    for path in pictures_in(folder) if folder.is_dir() else []:
+        if path.stem in found:
+            raise InputError(f"{found[path.stem]} and {path} have one name; keep one of them")
+        found[path.stem] = path
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts web_2 before web_10, and both after phone_3."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def run_case(
@@ -132,16 +175,44 @@ def run_case(
     result = upscale(picture, solving, kernel=kernel, device=device, window=part, progress=progress)
     picture_seconds = time.perf_counter() - clock
     target = _cut(read_image(case.truth), part, scale)
-    plain = upscale(picture, scale=scale, solver="bicubic", kernel=kernel, window=part).image
-    psnr, bicubic = (psnr_y(_rounded(im), target.pixels, BORDER) for im in (result.image, plain))
-    verdict = result.report.gate.verdict
-    return replace(row, psnr=psnr, bicubic=bicubic, verdict=verdict, picture_seconds=picture_seconds)
+    bicubic = upscale(picture, scale=scale, solver="bicubic", kernel=kernel, window=part).image
+    low_res = _cut(picture, part, 1)
+    other = picture.with_pixels(lanczos(low_res.pixels, (scale * low_res.width, scale * low_res.height)))
+    pixels = [_rounded(im) for im in (result.image, bicubic, other)]
+    psnr = [psnr_y(one, target.pixels, BORDER) for one in pixels]
+    ssim = [ssim_y(one, target.pixels, BORDER) for one in pixels[:2]]
+    return replace(
+        row,
+        psnr=psnr[0],
+        ssim=ssim[0],
+        bicubic=psnr[1],
+        bicubic_ssim=ssim[1],
+        lanczos=psnr[2],
+        verdict=result.report.gate.verdict,
+        picture_seconds=picture_seconds,
+    )
 
 
-def summary(rows: list[Row]) -> dict[str, float]:
-    """Means over the rows that have the number; for sizes the median and 90th percentile of |ratio - 1|."""
-    out: dict[str, float] = {"pictures": len(rows)}
-    for name in ("ncc", "ncc_shift2", "psnr", "bicubic", "kernel_seconds", "picture_seconds"):
+_MEANS = (
+    "ncc",
+    "ncc_shift2",
+    "psnr",
+    "ssim",
+    "bicubic",
+    "bicubic_ssim",
+    "lanczos",
+    "kernel_seconds",
+    "picture_seconds",
+)
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Means over the rows that have the number; for sizes the median and 90th percentile of |ratio - 1|.
+
+    worst: name of the picture that gains least over bicubic. below_bicubic: how many lose more than `BELOW` dB.
+    """
+    out: dict[str, Any] = {"pictures": len(rows)}
+    for name in _MEANS:
         values = [v for row in rows if (v := getattr(row, name)) is not None]
         if values:
             out[f"mean_{name}"] = float(np.mean(values))
@@ -149,11 +220,21 @@ def summary(rows: list[Row]) -> dict[str, float]:
     if errors:
         out["median_size_error"] = float(np.median(errors))
         out["p90_size_error"] = float(np.quantile(errors, 0.9))
-    gains = [row.psnr - row.bicubic for row in rows if row.psnr is not None and row.bicubic is not None]
-    if gains:
-        out |= {"mean_gain": float(np.mean(gains)), "least_gain": min(gains)}
-        out["below_bicubic"] = sum(gain < 0 for gain in gains)
+    for name in ("gain", "gain_lanczos"):
+        gains = [v for row in rows if (v := getattr(row, name)) is not None]
+        if gains:
+            out |= {f"mean_{name}": float(np.mean(gains)), f"least_{name}": min(gains)}
+    over_bicubic = [(row.gain, row.name) for row in rows if row.gain is not None]
+    if over_bicubic:
+        out["worst"] = min(over_bicubic)[1]
+        out["below_bicubic"] = sum(gain < -BELOW for gain, _ in over_bicubic)
     return out
+
+
+def by_kind(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """The `summary` of each kind of picture (`Row.kind`); empty when there are fewer than two."""
+    kinds = sorted({row.kind for row in rows if row.kind is not None})
+    return {kind: summary([row for row in rows if row.kind == kind]) for kind in kinds} if len(kinds) > 1 else {}
 
 
 def _central(picture: Image, side: int) -> Window:

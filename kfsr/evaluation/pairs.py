@@ -43,12 +43,12 @@ def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Pat
     if not results.is_dir():
         return [(results, truths)], []
     by_name: dict[str, Path] = {}
-    for path in _pictures(truths):
+    for path in pictures_in(truths):
         if path.stem in by_name:
             raise InputError(f"{by_name[path.stem]} and {path} are both a truth for {path.stem}; keep one of them")
         by_name[path.stem] = path
     pairs, alone = [], []
-    for path in _pictures(results):
+    for path in pictures_in(results):
         truth = by_name.get(path.stem) or by_name.get(_SCALE.sub("", path.stem))
         if truth is None:
             alone.append(path)
@@ -90,12 +90,13 @@ def pictures(path: Path) -> list[Path]:
     """The picture, or all in a folder; InputError when there is none."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; check the name")
-    found = _pictures(path) if path.is_dir() else [path]
+    found = pictures_in(path) if path.is_dir() else [path]
     if not found:
         raise InputError(f"{path}: there is no picture in this folder")
     return found
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The files of a folder whose endings are those of readable formats, sorted; not those of its sub-folders."""
     known = {suffix for suffixes in readable_formats().values() for suffix in suffixes}
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())

@@ -4,6 +4,7 @@ from kfsr.files import remove_stale, write_bytes
 from kfsr.image.colour import luma
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
 from kfsr.image.read import read_bytes, read_image, read_size
+from kfsr.image.resample import lanczos
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
 
@@ -12,6 +13,7 @@ __all__ = [
     "encode_image",
     "format_by_name",
     "format_by_suffix",
+    "lanczos",
     "luma",
     "read_bytes",
     "read_image",

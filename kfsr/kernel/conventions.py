@@ -6,7 +6,6 @@ Each function says what its array means. All arrays are float64, in high-resolut
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage as ndi
 
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel
@@ -63,6 +62,8 @@ def shift_div2krk(array: np.ndarray, scale: int) -> np.ndarray:
     their sum; the published pictures are that much darker. KernelGAN's formula for the place,
     n//2 + (s - n % 2)/2, is the same for odd n, which theirs all are, and half a pixel off for even n.
     """
+    import scipy.ndimage as ndi  # slow to import, like all of scipy
+
     k = np.asarray(array, dtype=np.float64)
     n = np.array(k.shape)
     want = n // 2 + 0.5 * (scale - 1)

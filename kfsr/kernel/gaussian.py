@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import scipy.ndimage as ndi
-from scipy.optimize import minimize
 
 from kfsr.errors import UsageError
 from kfsr.kernel.provenance import Provenance
@@ -67,6 +65,8 @@ def resize_kernel(kernel: Kernel, factor: float) -> Kernel:
     if likeness > 0.999 and max(map(abs, kernel.centre)) < 0.05:
         k = gaussian_kernel(fit.covariance * factor, kernel.scale, kernel.size).array
     else:
+        import scipy.ndimage as ndi
+
         middle = (kernel.size - 1) / 2
         centre = np.array(kernel.centre) + middle
         form = np.eye(2) / np.sqrt(factor)
@@ -99,6 +99,8 @@ def fit_gaussian(array: np.ndarray, scale: int) -> tuple[Kernel, float]:
 
     Robust against noise in the tails, unlike the array's second moment.
     """
+    from scipy.optimize import minimize  # slow to import, and a given kernel needs none
+
     k = np.asarray(array, dtype=np.float64)
     i = np.arange(k.shape[0]) - (k.shape[0] - 1) / 2
     norm = float(np.sqrt((k**2).sum()))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.ndimage as ndi
 
 from kfsr.errors import InputError, UsageError
 from kfsr.kernel.provenance import GIVEN, Provenance
@@ -156,6 +155,8 @@ def _fit_axis(k: np.ndarray, axis: int, size: int) -> np.ndarray:
     if n == size:
         return k
     if (size - n) % 2:
+        import scipy.ndimage as ndi  # slow to import, and most kernels fit
+
         # One more entry at the end moves the middle by +1/2; the values must follow.
         pad = [(0, 0), (0, 0)]
         pad[axis] = (2, 3)

@@ -40,13 +40,14 @@ def check_method(recipe: Recipe) -> None:
     """The same of the kernel method alone."""
     method = estimator(recipe.kernel_method)
     _check_scale(recipe.scale, method.scales, f"the kernel method {recipe.kernel_method}")
-    known = estimator("ikl").inits
+    if recipe.kernel_init in method.inits:
+        return
+    known = estimator("ikl").inits  # not before: loading that takes longer than all the rest here
     if recipe.kernel_init not in known:
         raise UsageError(f"there is no kernel init {recipe.kernel_init!r}; use one of {', '.join(known)}")
-    if recipe.kernel_init not in method.inits:
-        raise UsageError(
-            f"only ikl starts from a {recipe.kernel_init} kernel, not {recipe.kernel_method}; use the kernel method ikl"
-        )
+    raise UsageError(
+        f"only ikl starts from a {recipe.kernel_init} kernel, not {recipe.kernel_method}; use the kernel method ikl"
+    )
 
 
 def _check_scale(scale: int, scales: tuple[int, ...], what: str) -> None:
