@@ -106,12 +106,15 @@ def rehearse(
 
 @dataclass(frozen=True)
 class Decision:
-    """What the picture is solved with: kernel, sigma ([-1, 1] units) and uncertainty; the verdict says why."""
+    """What the picture is solved with: kernel, sigma ([-1, 1] units) and uncertainty; the verdict says why. strength,
+    denoise: how far the result goes, as in `Recipe`, where the user does not say (`finish.with_choices`)."""
 
     kernel: Kernel
     sigma: float
     uncertainty: float
     verdict: Verdict
+    strength: float = 1.0
+    denoise: float = 1.0
 
 
 def decide(
@@ -152,7 +155,7 @@ def decide(
                 verdict = Verdict(CAUTIOUS, f"{first}; {_measures(kernel, tried, step.sigma)}", trial)
             return Decision(tried, sigma * step.sigma, doubt, verdict)
         first = first or objection
-    return Decision(kernel, 0.0, 0.0, Verdict(BICUBIC, f"{first}; interpolated instead", trial))
+    return Decision(kernel, sigma, doubt, Verdict(BICUBIC, f"{first}; interpolated instead", trial), strength=0.0)
 
 
 def _measures(kernel: Kernel, used: Kernel, gain: float) -> str:

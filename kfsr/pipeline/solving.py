@@ -15,7 +15,8 @@ from kfsr.estimators import refinement
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict, decide
+from kfsr.pipeline.finish import with_choices
+from kfsr.pipeline.gate import TRUSTED, Decision, Verdict, decide
 from kfsr.settings import GateSettings
 from kfsr.solvers import unrolled
 from kfsr.solvers.registry import solver
@@ -47,7 +48,8 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
                 problem.generator(5),
                 progress=problem.progress,
             )
-    if decision.verdict.verdict == BICUBIC:
+    decision = with_choices(decision, problem.recipe)
+    if not decision.strength:
         return bicubic_upscale(part, problem.scale), decision
     with problem.timed("solver"):
 
