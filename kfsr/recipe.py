@@ -37,8 +37,10 @@ class Recipe:
     does not say where it comes from as exact. refine: whether the kernel gets its fine form through the solver; None
     leaves it to the method. uncertainty: of the kernel, 0 to 2; None measures it. joint: return the picture that
     `kernelfusion` finds with its kernel. solver: by name. weights: a file for the solver, in place of the bundled
-    ones. seed: of all random numbers. quality: 1 to 100, of lossy formats. strip: leave EXIF and XMP out. preset: the
-    name of the settings that `settings` began as. settings: every number of every stage.
+    ones. strength: how far the result goes from bicubic (0) to the solver's picture (1); None leaves it to the gate.
+    denoise: how much of the grain that the solver takes away stays away, 0 to 1; None as before. seed: of all random
+    numbers. quality: 1 to 100, of lossy formats. strip: leave EXIF and XMP out. preset: the name of the settings that
+    `settings` began as. settings: every number of every stage.
     """
 
     scale: int = 2
@@ -51,6 +53,8 @@ class Recipe:
     joint: bool = False
     solver: str = "unrolled"
     weights: Path | None = None
+    strength: float | None = None
+    denoise: float | None = None
     seed: int = 0
     quality: int = 95
     strip: bool = False
@@ -62,6 +66,10 @@ class Recipe:
             raise UsageError(f"scale {self.scale} is not supported; use one of {', '.join(map(str, SCALES))}")
         if self.uncertainty is not None and not 0 <= self.uncertainty <= MOST_UNCERTAIN:
             raise UsageError(f"uncertainty {self.uncertainty} is not between 0 and {MOST_UNCERTAIN:g}")
+        for name in ("strength", "denoise"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"{name} {value} is not between 0 and 1")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is not between 0 and 2**63 - 1")
         if not 1 <= self.quality <= 100:
@@ -111,6 +119,14 @@ class Recipe:
             return dataclasses.replace(plain, settings=settings)
         except (InputError, UsageError) as error:
             raise InputError(f"{path}: {error}") from error
+
+    def work(self) -> Recipe:
+        """What is left to do once the recipe is found sound and its kernel is read: with strength 0 no kernel is found
+        and nothing is solved; else all of it."""
+        if self.strength != 0:
+            return self
+        plain: dict[str, Any] = {"kernel_method": "bicubic", "solver": "bicubic", "refine": False, "joint": False}
+        return dataclasses.replace(self, kernel=None, trust_kernel=False, **plain)
 
     def as_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON or TOML; what is None is left out."""

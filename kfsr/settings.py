@@ -211,7 +211,8 @@ class GateSettings:
     estimated kernel. given_uncertainty, estimated_uncertainty: of such kernels, at least; a little also for one that is
     given, since pictures are stored in 8 bits and gamma-encoded. alternatives: tried beside an estimated kernel.
     least_lead: share of what an alternative would improve that counts when it is compared with the first. least_share:
-    of the solver's change, under which the picture is interpolated; full_share: over which all of it is taken. window:
+    of the solver's change, under which the picture is interpolated; trusted_share: under which people are told;
+    full_share: over which all of it is taken. window:
     side in low-resolution pixels of what is tried."""
 
     trusted_sigma: float = 0.0025
@@ -221,6 +222,7 @@ class GateSettings:
     alternatives: tuple[Alternative, ...] = ()
     least_lead: float = 0.9
     least_share: float = 0.1
+    trusted_share: float = 0.4
     full_share: float = 0.92
     window: int = 96
 

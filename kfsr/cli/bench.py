@@ -54,7 +54,7 @@ _KIND_COLUMNS = {
 """The same for the summary of a kind; the worst picture comes last."""
 
 
-@command("scale", "refine", "solver", "weights", "uncertainty", "preset", "seed")
+@command("scale", "refine", "solver", "weights", "strength", "denoise", "uncertainty", "preset", "seed")
 def bench(
     streams: Streams,
     *,

@@ -22,7 +22,7 @@ TRUSTED = "trusted"
 
 FIELDS = (
     *("scale", "kernel_method", "kernel", "trust_kernel", "kernel_init", "refine", "uncertainty", "joint", "solver"),
-    *("weights", "preset", "seed", "quality", "strip"),
+    *("weights", "strength", "denoise", "preset", "seed", "quality", "strip"),
 )
 
 

@@ -44,6 +44,7 @@ class Cost:
 
 def of_picture(pixels: int, recipe: Recipe, *, has_kernel: bool = False) -> Cost:
     """Of upscaling a picture of so many pixels in a process that runs already. has_kernel: none is estimated."""
+    recipe = recipe.work()
     seconds = _kernel_seconds(pixels, recipe, has_kernel)
     chosen = solver("bicubic" if recipe.joint else recipe.solver)
     seconds += chosen.seconds(pixels * recipe.scale**2, recipe)

@@ -23,7 +23,11 @@ def check(recipe: Recipe, device: str = "cpu", *, has_kernel: bool = False) -> N
     check_method(recipe)
     chosen = solver(recipe.solver)
     _check_scale(recipe.scale, chosen.scales, f"the solver {recipe.solver}")
-    for field, taken in (("weights", bool(chosen.networks)), ("uncertainty", chosen.uncertain)):
+    for field, taken in (
+        ("weights", bool(chosen.networks)),
+        ("uncertainty", chosen.uncertain),
+        ("denoise", chosen.gate is not None),
+    ):
         if getattr(recipe, field) is not None and not taken:
             raise UsageError(
                 f"the solver {recipe.solver} takes no {field}; leave {option(field)} out or use the solver unrolled"

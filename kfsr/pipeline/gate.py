@@ -76,12 +76,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the picture is solved with, and the share of the change that is taken, 0 to 1; the verdict says why."""
+    """What the picture is solved with, and why. strength, denoise: how far the result goes, as in `Recipe`, where the
+    user does not say (`finish.with_choices`)."""
 
     kernel: Kernel
     told: Told
-    strength: float
     verdict: Verdict
+    strength: float = 1.0
+    denoise: float = 1.0
 
 
 class ShareNet(nn.Module):
@@ -233,9 +235,10 @@ def decide(
     _, best, trial = max(tried, key=lambda one: one[0])
     if trial.share < settings.least_share:
         reason = "what the solver would change is hardly ever right in a picture like this; interpolated instead"
-        return Decision(best.kernel, best.told, 0.0, Verdict(BICUBIC, reason, trial))
+        return Decision(best.kernel, best.told, Verdict(BICUBIC, reason, trial), strength=0.0)
     strength = 1.0 if trial.share > settings.full_share else trial.share
     said = [best.words] if best.words else []
     if strength < 1:
         said.append(f"took {100 * strength:.0f} % of what the solver changed")
-    return Decision(best.kernel, best.told, strength, Verdict(CAUTIOUS if said else TRUSTED, " and ".join(said), trial))
+    verdict = TRUSTED if strength >= settings.trusted_share else CAUTIOUS
+    return Decision(best.kernel, best.told, Verdict(verdict, " and ".join(said), trial), strength)

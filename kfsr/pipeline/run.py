@@ -20,6 +20,7 @@ from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.check import check, check_method
+from kfsr.pipeline.finish import finish, with_choices
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict
 from kfsr.pipeline.kernels import estimated, stamped
 from kfsr.pipeline.solving import refined, solved
@@ -40,7 +41,8 @@ class Report:
     resumed: whether a stage went on from a checkpoint; the timings are then of the rest. choice: why a method that
     chooses among others took the kernel it did, else empty. kernel: what is told of it, its provenance included.
     residual: root mean square of (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels from
-    the border on. sigma: noise level the solver was given, in grey levels. timings: seconds by stage.
+    the border on. sigma: noise level the solver was given, in grey levels. strength, denoise: what was used, as in
+    `Recipe`; strength is 0 where the picture was interpolated. timings: seconds by stage.
     """
 
     scale: int
@@ -54,6 +56,8 @@ class Report:
     kernel: dict[str, Any]
     gate: Verdict
     sigma: float
+    strength: float
+    denoise: float
     residual: float
     timings: dict[str, float]
 
@@ -103,6 +107,7 @@ def upscale(
         kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
     if kernel is not None and kernel.scale != recipe.scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {recipe.scale}")
+    recipe = recipe.work()
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     frame = _checked(window or (0, 0, picture.height, picture.width), picture)
     # Here already, so that a limit that is too low shows before any work.
@@ -117,9 +122,13 @@ def upscale(
             own = kernel is None
             kernel = refined(problem, kernel or estimated(problem, recipe.kernel_method), own=own)
             pixels, decision = solved(problem, part, kernel, tile)
+        if decision.strength:
+            with problem.timed("finish"):
+                k = kernel_tensor(decision.kernel, pixels.device)
+                pixels = finish(pixels, part, k, recipe.scale, decision.strength, decision.denoise)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
-        decision = Decision(kernel or bicubic_kernel(recipe.scale), Told(0.0), 0.0, verdict)
+        decision = Decision(kernel or bicubic_kernel(recipe.scale), Told(0.0), verdict, strength=0.0)
         pixels = bicubic_upscale(part, recipe.scale)
     used = decision.kernel
     report = Report(
@@ -140,7 +149,9 @@ def upscale(
             "provenance": used.provenance.as_dict(),
         },
         gate=decision.verdict,
-        sigma=decision.told.sigma * 127.5,
+        sigma=decision.told.sigma * 127.5 if decision.strength else 0.0,
+        strength=decision.strength,
+        denoise=decision.denoise,
         # In place from here on: a large picture is not held twice.
         residual=_residual(pixels.clamp_(-1, 1), part, kernel_tensor(used, pixels.device), recipe.scale) * 127.5,
         timings=dict(problem.timings),
@@ -184,8 +195,8 @@ def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
         raise UsageError(f"{name} finds no picture with its kernel")
     high_res, kernel = find(problem)
     row, col, rows, cols = (problem.scale * v for v in frame)
-    decision = Decision(stamped(problem, name, kernel), Told(0.0), 1.0, Verdict(TRUSTED, ""))
-    return high_res[..., row : row + rows, col : col + cols], decision
+    decision = Decision(stamped(problem, name, kernel), Told(0.0), Verdict(TRUSTED, ""))
+    return high_res[..., row : row + rows, col : col + cols], with_choices(decision, problem.recipe)
 
 
 def _tile(picture: Image, recipe: Recipe, limit: int | None, *, has_kernel: bool) -> int:

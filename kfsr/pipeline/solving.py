@@ -17,6 +17,7 @@ from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.candidates import candidates
+from kfsr.pipeline.finish import with_choices
 from kfsr.pipeline.gate import TRUSTED, Decision, ShareNet, Verdict, decide
 from kfsr.settings import GateSettings
 from kfsr.solvers import unrolled
@@ -34,7 +35,7 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
     chosen = solver(problem.recipe.solver)
     prepared = chosen.prepare(problem, tile)
     if chosen.gate is None:
-        decision = Decision(kernel, Told(0.0), 1.0, Verdict(TRUSTED, ""))
+        decision = Decision(kernel, Told(0.0), Verdict(TRUSTED, ""))
     else:
         gate = chosen.gate(problem.settings)
         known = known_dirt(problem)
@@ -52,16 +53,15 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
                 problem.generator(5),
                 progress=problem.progress,
             )
-    interpolated = bicubic_upscale(part, problem.scale)
+    decision = with_choices(decision, problem.recipe)
     if not decision.strength:
-        return interpolated, decision
+        return bicubic_upscale(part, problem.scale), decision
     with problem.timed("solver"):
 
         def on(device: torch.device) -> Tensor:
             return prepared.final(part.to(device), kernel_tensor(decision.kernel, device), decision.told)
 
-        high_res = on_device_or_cpu(problem.device, on)
-    return (interpolated.to(high_res.device).lerp_(high_res, decision.strength), decision)
+        return on_device_or_cpu(problem.device, on), decision
 
 
 def known_dirt(problem: Problem) -> Calibration | None:

@@ -134,6 +134,8 @@ def prepare(
     pipeline.check(recipe, machine.device, has_kernel=kernel is not None or bool(examples))
     files = [recipe.kernel, recipe.weights, *(one.path for one in examples if one.under is None)]
     keep = [path for path in files if path is not None]
+    if recipe.strength == 0 and save_kernel is not None and not given:
+        raise UsageError("with --strength 0 no kernel is found; leave --save-kernel out")
     rename = partial(_result_name, template=name, scale=recipe.scale)
     jobs = plan(sources, output, rename, check_name=format_by_suffix, keep=keep, prepare=create)
     kernel_paths = _kernel_paths(jobs, save_kernel, keep, create)
@@ -147,6 +149,8 @@ def prepare(
         kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
         recipe = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
     listed = skip_existing or len(jobs) > 1
+    if recipe.strength == 0:  # no kernel is used
+        originals = []
     made = Plan(jobs, recipe, kernel, kernel_paths, originals, settings, listed)
     if not skip_existing:
         return made
