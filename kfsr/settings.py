@@ -181,13 +181,15 @@ class RefineSettings:
 
 @dataclass(frozen=True)
 class AutoSettings:
-    """gaussian_method: what a kernel is found with that looks like a Gaussian. least_odds: log odds of that the
+    """gaussian_method: what a kernel is found with that looks like a Gaussian. most_noise: [-1, 1]
+    units, from which on edges are too rough to tell a kernel. least_odds: log odds of that the
     kernel is no Gaussian under which it is taken for one. odds_of_size: what such odds gain where the spectral
     fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
     which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
     the root of more, which show a smaller blur."""
 
-    gaussian_method: str = "ikl"
+    gaussian_method: str = "spectral"
+    most_noise: float = 0.06
     least_odds: float = -1.5
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
@@ -289,7 +291,6 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(
-        auto=AutoSettings(gaussian_method="spectral"),
         unrolled=UnrolledSettings(ensemble=1),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
@@ -300,6 +301,7 @@ PRESETS: dict[str, Settings] = {
     ),
     "balanced": Settings(),
     "best": Settings(
+        auto=AutoSettings(gaussian_method="ikl"),
         ikl=IklSettings(patch=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=8192, batch=64),
         unfolding=UnfoldingSettings(prior=PatchSettings(width=128, steps=100_000, batch=32, crop=64), iterations=24),
         zssr=ZssrSettings(steps=3000, batch=8, crop=128),

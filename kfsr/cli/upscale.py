@@ -131,7 +131,9 @@ def _tell(outcome: Outcome[Upscaled], console: Console) -> None:
         console.warning(f"{job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
+    found = done.report["found"]
+    seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {width}x{height}, "
+        f"{job.source_name} -> {job.target_name}: {width}x{height}, {seen}"
         f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
     )

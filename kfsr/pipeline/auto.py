@@ -26,6 +26,10 @@ def _of_problem(problem: Problem) -> Kernel:
 
     if odds < cfg.least_odds:
         return gaussian(f"the kernel looks like a Gaussian (log odds {-odds:.1f})")
+    if known.noise > cfg.most_noise:
+        return gaussian(f"the picture is too noisy to tell a kernel from its edges ({known.noise * 127.5:.0f} levels)")
+    if known.sharpening is not None:
+        return gaussian("the picture was sharpened, which edges cannot tell from a kernel")
     try:
         free = edges.of_problem(problem)
     except NothingToLearn as reason:

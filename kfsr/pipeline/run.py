@@ -20,10 +20,11 @@ from kfsr.image import Image, luma, unpremultiply
 from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.check import check, check_method
+from kfsr.pipeline.findings import Findings, findings
 from kfsr.pipeline.finish import finish, with_choices
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict
 from kfsr.pipeline.kernels import estimated, stamped
-from kfsr.pipeline.solving import refined, solved
+from kfsr.pipeline.solving import known_dirt, refined, solved
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 
@@ -39,10 +40,11 @@ class Report:
     """What was done to one picture and what was measured on the way.
 
     resumed: whether a stage went on from a checkpoint; the timings are then of the rest. choice: why a method that
-    chooses among others took the kernel it did, else empty. kernel: what is told of it, its provenance included.
-    residual: root mean square of (re-degraded result - low-resolution picture), in grey levels of 255, 4 pixels from
-    the border on. sigma: noise level the solver was given, in grey levels. strength, denoise: what was used, as in
-    `Recipe`; strength is 0 where the picture was interpolated. timings: seconds by stage.
+    chooses among others took the kernel it did, else empty. found: what the picture went through, None where it does
+    not tell. kernel: what is told of it, its provenance included. residual: root mean square of (re-degraded result -
+    low-resolution picture), in grey levels of 255, 4 pixels from the border on. sigma: noise level the solver was
+    given, in grey levels. strength, denoise: what was used, as in `Recipe`; strength is 0 where the picture was
+    interpolated. timings: seconds by stage.
     """
 
     scale: int
@@ -52,6 +54,7 @@ class Report:
     resumed: bool
     kernel_method: str
     choice: str
+    found: Findings | None
     solver: str
     kernel: dict[str, Any]
     gate: Verdict
@@ -139,6 +142,7 @@ def upscale(
         resumed=problem.checkpoint.found,
         kernel_method=method,
         choice=problem.choice,
+        found=None if recipe.solver == "bicubic" or recipe.joint else findings(problem, known_dirt(problem)),
         solver="joint" if recipe.joint else recipe.solver,
         kernel={
             "method": used.method,
