@@ -32,7 +32,8 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 def check_finite(stage: str, values: Tensor | Iterable[Tensor]) -> None:
     """Raise NumericalError, naming the stage, when a tensor holds NaN or infinity."""
     for one in [values] if isinstance(values, Tensor) else values:
-        if not bool(one.isfinite().all()):
+        # The extremes are NaN where anything is, and need no copy of a large picture.
+        if one.numel() and not all(bool(end.isfinite()) for end in one.aminmax()):
             raise NumericalError(
                 f"the {stage} gave values that are not finite (NaN or infinity), in single precision too; "
                 "try another solver, kernel or preset"

@@ -20,7 +20,7 @@ from kfsr.errors import InputError
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.solvers.method import Prepared, Solver
-from kfsr.solvers.tiles import cropped, solve_in_tiles
+from kfsr.solvers.tiles import solve_in_tiles
 from kfsr.weights import network
 
 WIDTHS = (48, 64, 64)
@@ -45,14 +45,14 @@ def forward(
     averaged (self-ensemble). The picture is extended so that the wrap-around of the data step stays outside.
     """
     margin = border(kernel.shape[-1], scale)
-    y = padded(low_res.expand(-1, 3, -1, -1), margin)
+    y = padded(low_res, margin, fast=True).expand(-1, 3, -1, -1)
     known = y.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
-    total = y.new_zeros(1, 3, scale * y.shape[-2], scale * y.shape[-1])
+    inner = [slice(scale * margin, scale * (margin + n)) for n in low_res.shape[-2:]]
+    total = low_res.new_zeros(())
     for n in range(ensemble):
-        x = net(_turned(y, n), _turned(kernel, n), scale, *known)
-        total += _turned_back(x.float(), n) / ensemble
-    x = cropped(total, margin * scale)
-    return x if low_res.shape[1] == 3 else x.mean(1, keepdim=True)
+        x = _turned_back(net(_turned(y, n), _turned(kernel, n), scale, *known), n)[(..., *inner)]
+        total = total + (x if low_res.shape[1] == 3 else x.mean(1, keepdim=True))
+    return total / ensemble if ensemble > 1 else total
 
 
 def solve(
@@ -91,7 +91,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) to the same."""
-        return x + self.second(F.relu(self.first(x)))
+        # In place where that spares a pass over memory; nothing else holds these tensors.
+        return self.second(F.relu(self.first(x), inplace=True)).add_(x)
 
 
 class Prior(nn.Module):
@@ -129,7 +130,7 @@ class Prior(nn.Module):
         for up, skip in zip(self.up, reversed(skips), strict=False):
             y = up(y + skip)
         y = self.tail(y + skips[0])
-        return x + F.pixel_shuffle(y, 2).float()[..., :h, :w]
+        return x + F.pixel_shuffle(y, 2)[..., :h, :w]
 
 
 class UnrolledNet(nn.Module):
