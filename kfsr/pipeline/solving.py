@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -22,8 +23,9 @@ from kfsr.solvers.registry import solver
 from kfsr.solvers.tiles import on_device_or_cpu
 
 
-def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[Tensor, Decision]:
-    """The high-resolution picture of `part` of the first low-resolution one, and what the gate decided to make it with.
+def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tensor], Tensor], Decision]:
+    """The way from the first low-resolution picture, or any part or plane of it, to the high-resolution one, and what
+    the gate decided to go it with.
 
     tile: the solver's, side in low-resolution pixels. Raises NothingToLearn where the solver, or the gate, has too
     little of a picture.
@@ -39,7 +41,7 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
             decision = decide(
                 problem.low_res,
                 kernel,
-                max(least, noise_to_expect(problem.low_res)),
+                max(least, noise_to_expect(problem.seen)),
                 _uncertainty(problem, kernel, gate),
                 problem.noise,
                 prepared.trial,
@@ -47,15 +49,19 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
                 problem.generator(5),
                 progress=problem.progress,
             )
-    if decision.verdict.verdict == BICUBIC:
-        return bicubic_upscale(part, problem.scale), decision
-    with problem.timed("solver"):
+
+    def solve(part: Tensor) -> Tensor:
+        if decision.verdict.verdict == BICUBIC:
+            return bicubic_upscale(part, problem.scale)
 
         def on(device: torch.device) -> Tensor:
             k = kernel_tensor(decision.kernel, device)
             return prepared.final(part.to(device), k, decision.sigma, decision.uncertainty)
 
-        return on_device_or_cpu(problem.device, on), decision
+        with problem.timed("solver"):
+            return on_device_or_cpu(problem.device, on)
+
+    return solve, decision
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
