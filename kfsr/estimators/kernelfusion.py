@@ -210,12 +210,12 @@ def _busy_windows(problem: Problem) -> Tensor:
 
 def _whole_window(problem: Problem) -> Tensor:
     """The picture, extended by reflection to a size that the U-Net can halve."""
-    rows, cols = (-n % SIDE_STEP for n in problem.low_res.shape[-2:])
-    return reflect_pad(problem.low_res, 0, rows, 0, cols)
+    rows, cols = (-n % SIDE_STEP for n in problem.whole.shape[-2:])
+    return reflect_pad(problem.whole, 0, rows, 0, cols)
 
 
 def _joint(problem: Problem) -> tuple[Tensor, Kernel]:
-    rows, cols = (problem.scale * n for n in problem.low_res.shape[-2:])
+    rows, cols = (problem.scale * n for n in problem.whole.shape[-2:])
     fusion = of_problem(problem, whole=True)
     return fusion.high_res[..., :rows, :cols], fusion.kernel
 

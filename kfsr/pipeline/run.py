@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kfsr.analysis.problem import Problem, Told, kernel_tensor
 from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
 from kfsr.estimators.registry import estimator
-from kfsr.image import Image, luma, unpremultiply
+from kfsr.image import Image, luma
 from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
 from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.pipeline.appearance import as_gray, keep_means, solved_alpha, to_image
 from kfsr.pipeline.check import check, check_method
 from kfsr.pipeline.findings import Findings, findings
-from kfsr.pipeline.finish import finish, with_choices
+from kfsr.pipeline.finish import with_choices
 from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict
 from kfsr.pipeline.kernels import estimated, stamped
-from kfsr.pipeline.solving import known_dirt, refined, solved
+from kfsr.pipeline.solving import decided, finished, known_dirt, refined
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 
@@ -115,25 +115,33 @@ def upscale(
     frame = _checked(window or (0, 0, picture.height, picture.width), picture)
     # Here already, so that a limit that is too low shows before any work.
     tile = _tile(picture, recipe, max_memory, has_kernel=kernel is not None)
-    problem = Problem([picture], recipe, device, progress or silent, checkpoint)
+    problem = Problem([as_gray(picture)], recipe, device, progress or silent, checkpoint)
     method = recipe.kernel_method if kernel is None else kernel.method
-    part = problem.low_res[(..., *_slices(frame))]
+    part = problem.whole[(..., *_slices(frame))]
+    alpha = None if problem.alpha is None else problem.alpha[(..., *_slices(frame))]
+
+    def interpolate(low_res: Tensor) -> Tensor:
+        return bicubic_upscale(low_res, recipe.scale)
+
+    solve: Callable[[Tensor], Tensor] = interpolate
     try:
         if recipe.joint:
             pixels, decision = _jointly(problem, frame)
+            pixels = finished(problem, pixels, part, decision)
         else:
             own = kernel is None
             kernel = refined(problem, kernel or estimated(problem, recipe.kernel_method), own=own)
-            pixels, decision = solved(problem, part, kernel, tile)
-        if decision.strength:
-            with problem.timed("finish"):
-                k = kernel_tensor(decision.kernel, pixels.device)
-                pixels = finish(pixels, part, k, recipe.scale, decision.strength, decision.denoise)
+            solve, decision = decided(problem, kernel, tile)
+            pixels = solve(part)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
         decision = Decision(kernel or bicubic_kernel(recipe.scale), Told(0.0), verdict, strength=0.0)
-        pixels = bicubic_upscale(part, recipe.scale)
+        solve = interpolate
+        pixels = solve(part)
     used = decision.kernel
+    # In place from here on: a large picture is not held twice.
+    keep_means(pixels, part, alpha, recipe.scale)
+    alpha_up = None if alpha is None else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
     report = Report(
         scale=recipe.scale,
         preset=recipe.preset,
@@ -156,11 +164,10 @@ def upscale(
         sigma=decision.told.sigma * 127.5 if decision.strength else 0.0,
         strength=decision.strength,
         denoise=decision.denoise,
-        # In place from here on: a large picture is not held twice.
-        residual=_residual(pixels.clamp_(-1, 1), part, kernel_tensor(used, pixels.device), recipe.scale) * 127.5,
+        residual=_residual(pixels, part, kernel_tensor(used, pixels.device), recipe.scale) * 127.5,
         timings=dict(problem.timings),
     )
-    return Result(_to_image(pixels, picture, frame, recipe.scale), used, report)
+    return Result(to_image(pixels, alpha_up, picture, recipe.scale), used, report)
 
 
 def estimate_kernel(
@@ -185,6 +192,9 @@ def estimate_kernel(
     pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]
     if not pictures:
         raise UsageError("no picture to learn a kernel from")
+    grays = [as_gray(one) for one in pictures]
+    if all(one.channels == 1 for one in grays):
+        pictures = grays
     if len({one.channels for one in pictures}) > 1:
         pictures = [one.with_pixels(luma(one.pixels)[..., None], one.alpha) for one in pictures]
     problem = Problem(pictures, recipe, device, progress or silent, checkpoint)
@@ -236,13 +246,3 @@ def _residual(high_res: Tensor, low_res: Tensor, k: Tensor, scale: int) -> float
         difference = (again - low_res[..., start:stop, :].to(again.device))[..., rim : w - rim]
         total += float(difference.double().square().sum())
     return math.sqrt(total / (low_res.shape[1] * (h - 2 * rim) * (w - 2 * rim)))
-
-
-def _to_image(pixels: Tensor, picture: Image, window: Window, scale: int) -> Image:
-    """`pixels` (1, C, H, W), which is used up, as the picture of that window."""
-    array = pixels.add_(1).div_(2)[0].permute(1, 2, 0).cpu().numpy()
-    if picture.alpha is None:
-        return picture.with_pixels(array)
-    alpha = torch.from_numpy(picture.alpha[_slices(window)].copy())[None, None]
-    alpha_up = bicubic_upscale(alpha, scale)[0, 0].clamp(0, 1).numpy()
-    return picture.with_pixels(unpremultiply(array, alpha_up), alpha_up)

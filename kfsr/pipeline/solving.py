@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -17,7 +18,7 @@ from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.candidates import candidates
-from kfsr.pipeline.finish import with_choices
+from kfsr.pipeline.finish import finish, with_choices
 from kfsr.pipeline.gate import TRUSTED, Decision, ShareNet, Verdict, decide
 from kfsr.settings import GateSettings
 from kfsr.solvers import unrolled
@@ -26,8 +27,9 @@ from kfsr.solvers.tiles import on_device_or_cpu
 from kfsr.weights import network
 
 
-def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[Tensor, Decision]:
-    """The high-resolution picture of `part` of the first low-resolution one, and what the gate decided to make it with.
+def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tensor], Tensor], Decision]:
+    """The way from the first low-resolution picture, or any part or plane of it, to the high-resolution one, and what
+    the gate decided to go it with.
 
     tile: the solver's, side in low-resolution pixels. Raises NothingToLearn where the solver, or the gate, has too
     little of a picture.
@@ -54,14 +56,26 @@ def solved(problem: Problem, part: Tensor, kernel: Kernel, tile: int) -> tuple[T
                 progress=problem.progress,
             )
     decision = with_choices(decision, problem.recipe)
-    if not decision.strength:
-        return bicubic_upscale(part, problem.scale), decision
-    with problem.timed("solver"):
+
+    def solve(part: Tensor) -> Tensor:
+        if not decision.strength:
+            return bicubic_upscale(part, problem.scale)
 
         def on(device: torch.device) -> Tensor:
             return prepared.final(part.to(device), kernel_tensor(decision.kernel, device), decision.told)
 
-        return on_device_or_cpu(problem.device, on), decision
+        with problem.timed("solver"):
+            high_res = on_device_or_cpu(problem.device, on)
+        return finished(problem, high_res, part, decision)
+
+    return solve, decision
+
+
+def finished(problem: Problem, high_res: Tensor, part: Tensor, decision: Decision) -> Tensor:
+    """What is left of `high_res`, which is used up, and of the grain of `part`, by the decision (`finish`)."""
+    with problem.timed("finish"):
+        k = kernel_tensor(decision.kernel, high_res.device)
+        return finish(high_res, part.to(high_res.device), k, problem.scale, decision.strength, decision.denoise)
 
 
 def known_dirt(problem: Problem) -> Calibration | None:
@@ -80,7 +94,7 @@ def _gaussian(kernel: Kernel, known: Calibration | None) -> Kernel | None:
 def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: GateSettings) -> Told:
     """What the solver is told of the picture and of this kernel."""
     least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
-    noise = known.noise if known else noise_to_expect(problem.low_res)
+    noise = known.noise if known else noise_to_expect(problem.seen)
     return Told(max(least, noise), _uncertainty(problem, kernel, gate), known.correlation if known else 0.0)
 
 

@@ -47,10 +47,10 @@ def forward(
     margin = border(kernel.shape[-1], scale)
     y = padded(low_res, margin, fast=True).expand(-1, 3, -1, -1)
     known = y.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
-    inner = [slice(scale * margin, scale * (margin + n)) for n in low_res.shape[-2:]]
+    rows, cols = (slice(scale * margin, scale * (margin + n)) for n in low_res.shape[-2:])
     total = low_res.new_zeros(())
     for n in range(ensemble):
-        x = _turned_back(net(_turned(y, n), _turned(kernel, n), scale, *known), n)[(..., *inner)]
+        x = _turned_back(net(_turned(y, n), _turned(kernel, n), scale, *known), n)[..., rows, cols]
         total = total + (x if low_res.shape[1] == 3 else x.mean(1, keepdim=True))
     return total / ensemble if ensemble > 1 else total
 
