@@ -8,6 +8,7 @@ from process import kfsr_run
 from safetensors.torch import save_file
 from skimage import data
 
+from kfsr.analysis.problem import Told
 from kfsr.errors import InputError, NumericalError
 from kfsr.numerics import check_finite, in_working_precision, weights_from, working_dtype
 from kfsr.priors.patch.crops import CropSampler
@@ -85,7 +86,7 @@ def test_the_solver_goes_on_in_float32():
         with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
             assert not net(picture(), KERNEL, 2, torch.tensor([0.01]), torch.tensor([0.1])).isfinite().all()
     plain = unrolled.from_state(weights(prior__head__weight=0.0)).eval()
-    x, expected = (unrolled.solve(picture(), KERNEL, 2, one, 0.01, 0.1) for one in (net, plain))
+    x, expected = (unrolled.solve(picture(), KERNEL, 2, one, Told(0.01, 0.1)) for one in (net, plain))
     torch.testing.assert_close(x, expected, atol=0.02, rtol=0)  # the other is in bfloat16
 
 

@@ -8,7 +8,7 @@ import torch
 from skimage import data
 
 from kfsr.errors import InputError
-from kfsr.estimators.calibration import CalibrationNet, calibrate, changed, error_of, from_state, logarithm
+from kfsr.estimators.calibration import CalibrationNet, calibrate, changed, error_of, from_state, logarithm, seen
 from kfsr.estimators.spectral import estimate
 from kfsr.image import luma
 from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
@@ -30,9 +30,9 @@ def shrunk(picture, kernel, part=np.s_[:, :], noise=0.0):
 
 
 def judged(low, scale, settings=None, net=None):
-    return calibrate(
-        estimate(low, scale), [low], net or network(None, ("calibration",)), settings or CalibrationSettings()
-    )
+    dirt = seen(torch.from_numpy(low).float()[None, None] * 2 - 1, 0.0)
+    net = net or network(None, ("calibration",))
+    return calibrate(estimate(low, scale), [low], dirt, net, settings or CalibrationSettings())
 
 
 def round_kernel(scale, variance=0.5):

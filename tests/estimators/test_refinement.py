@@ -30,8 +30,8 @@ def low_resolution(kernel):
 def refined(low_res, kernel, **settings):
     net = network(None, ("unrolled", "usrnet"))
 
-    def solve(y, k, sigma, uncertainty):
-        return unrolled.solve(y, k, kernel.scale, net, sigma, uncertainty)
+    def solve(y, k, told):
+        return unrolled.solve(y, k, kernel.scale, net, told)
 
     generator = torch.Generator().manual_seed(0)
     return refine(low_res, kernel, 0.003, 0.0, solve, RefineSettings(**settings), generator)

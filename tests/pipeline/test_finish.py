@@ -134,8 +134,8 @@ def test_the_user_goes_before_the_gate(strength, monkeypatch):
     refusal = Verdict(BICUBIC, "it rings; interpolated instead")
     for verdict, own in ((refusal, 0.0), (Verdict(CAUTIOUS, "a part"), 0.3)):
 
-        def decide(low_res, kernel, sigma, uncertainty, *args, verdict=verdict, own=own, **rest):
-            return Decision(kernel, sigma, uncertainty, verdict, strength=own, denoise=0.4)
+        def decide(low_res, candidates, *args, verdict=verdict, own=own, **rest):
+            return Decision(candidates[0].kernel, candidates[0].told, verdict, strength=own, denoise=0.4)
 
         monkeypatch.setattr(solving, "decide", decide)
         report = up(photo(), kernel=NARROW, strength=strength).report

@@ -1,17 +1,20 @@
 """What the gate measures: overshoot by hand, noise against noise that was added."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from skimage import data
 
+from kfsr.analysis.problem import Told, kernel_tensor
 from kfsr.analysis.windows import busiest_window
+from kfsr.errors import NothingToLearn
 from kfsr.kernel import Provenance, gaussian_kernel
-from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.gate import BICUBIC, CAUTIOUS, TRUSTED, Trial, decide, overshoot, rehearse
-from kfsr.settings import GateSettings
+from kfsr.operator.spatial import as_stored, bicubic_upscale, degrade
+from kfsr.pipeline.candidates import candidates
+from kfsr.pipeline.gate import TRUSTED, Candidate, decide, overshoot, rehearse, share_of
+from kfsr.settings import GateSettings, Settings
+from kfsr.solvers.unrolled import solver_of
+from kfsr.weights import network
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -39,17 +42,6 @@ def textured(size=96):
     return torch.from_numpy(data.camera()[100 : 100 + size, 200 : 200 + size] / 127.5 - 1)[None, None].float()
 
 
-def interpolate(low_res, kernel, sigma, uncertainty):
-    return bicubic_upscale(low_res, 2)
-
-
-def sharpen(low_res, kernel, sigma, uncertainty):
-    """A solver that rings where the picture is new to it, and is gentle on what it has degraded itself."""
-    x = bicubic_upscale(low_res, 2)
-    blurred = torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    return x + (6 if low_res.shape[-1] > 60 else 0.3) * (x - blurred)
-
-
 def test_the_window_is_where_the_detail_is():
     picture = torch.zeros(1, 3, 120, 160)
     picture[..., 70:110, 100:150] = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(3))
@@ -63,78 +55,95 @@ def test_a_window_larger_than_the_picture_is_the_picture():
     assert busiest_window(torch.rand(1, 3, 20, 30), 112) == (0, 0, 20, 30)
 
 
-def rehearsed(solve):
-    kernel = torch.from_numpy(gaussian_kernel(np.eye(2) * 1.5, 2).array.copy()).float()
-    return rehearse(textured(), kernel, 2, 0.01, 0.0, 0.0, solve, torch.Generator().manual_seed(0))
+SCENE = np.s_[30:286, 100:356]
 
 
-def test_interpolation_gains_nothing_in_the_rehearsal_and_passes():
-    trial = rehearsed(interpolate)
-    assert trial.rehearsal_gain == pytest.approx(0, abs=1e-6)
-    assert trial.objection(GateSettings(), 2, 96**2, 1.0) is None
+def low_resolution(kernel, noise=0.0):
+    """A part of the astronaut, shrunk by a kernel, with noise in grey levels, (1, 3, h, w) in [-1, 1]."""
+    x = torch.from_numpy(data.astronaut()[SCENE] / 127.5 - 1).permute(2, 0, 1)[None].float()
+    return as_stored(degrade(x, kernel_tensor(kernel), 2), noise / 127.5, torch.Generator().manual_seed(1))
 
 
-def test_ringing_is_objected_to():
-    assert "rings" in rehearsed(sharpen).objection(GateSettings(), 2, 96**2, 1.0)
+def gaussian(variance, estimated=True):
+    kernel = gaussian_kernel(np.eye(2) * variance, 2)
+    return kernel.stamped(Provenance("estimated", "spectral")) if estimated else kernel
 
 
-def test_a_solver_that_fails_the_rehearsal_is_objected_to():
-    trial = rehearsed(lambda low_res, kernel, sigma, uncertainty: torch.zeros_like(bicubic_upscale(low_res, 2)))
-    assert "worse than bicubic" in trial.objection(GateSettings(), 2, 96**2, 1.0)
+def decided(low_res, *tried, solve=None):
+    """Of kernels, told that the data are clean."""
+    some = [Candidate(one, one, Told(0.003, 0.15), "another" if number else "") for number, one in enumerate(tried)]
+    random = torch.Generator().manual_seed(0)
+    net = network(None, ("gate",))
+    return decide(low_res, some, None, 0.0, solve or solver_of(None, 2), net, GateSettings(), random)
 
 
-def chosen(solve, estimated=True):
-    kernel = gaussian_kernel(np.eye(2) * 1.5, 2)
-    generator = torch.Generator().manual_seed(0)
-    kernel = kernel.stamped(Provenance("estimated", "spectral")) if estimated else kernel
-    return decide(textured(), kernel, 0.01, 0.3, 0.0, solve, GateSettings(), generator), kernel
-
-
-def test_a_large_picture_may_ring_more():
-    trial = Trial(overshoot=10.0, rehearsed=6.0, rehearsal_gain=1.0)
-    cfg = GateSettings()
-    small, large, huge = (trial.objection(cfg, 2, side**2, 1.0) for side in (256, 800, 8000))
-    assert "rings" in small
-    assert large is None
-    assert huge is None
-    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 8000**2, 1.0)
-
-
-def test_with_a_sure_kernel_a_picture_may_ring_more():
-    trial = Trial(overshoot=10.0, rehearsed=6.0, rehearsal_gain=1.0)
-    cfg = GateSettings()
-    sure, unsure = (trial.objection(cfg, 2, 96**2, uncertainty) for uncertainty in (0.15, 0.6))
-    assert sure is None
-    assert "rings" in unsure
-    assert "rings" in replace(trial, overshoot=15.0).objection(cfg, 2, 96**2, 0.0)
-
-
-def test_what_passes_is_used_as_it_is():
-    choice, kernel = chosen(interpolate)
+def test_the_right_kernel_is_trusted():
+    choice = decided(low_resolution(gaussian(1.5)), gaussian(1.5))
     assert choice.verdict.verdict == TRUSTED
-    assert choice.kernel is kernel
-    assert (choice.sigma, choice.uncertainty) == (0.01, 0.3)
+    assert choice.strength > 0.8
+    assert choice.told.sigma == 0.003
 
 
-def test_what_never_passes_is_interpolated():
-    choice, _ = chosen(sharpen)
-    assert choice.verdict.verdict == BICUBIC
-    assert "rings" in choice.verdict.reason
-    assert "interpolated" in choice.verdict.reason
+def test_of_a_kernel_that_is_too_wide_less_is_taken():
+    low_res = low_resolution(gaussian(0.8))
+    right, wide = (decided(low_res, gaussian(v)).verdict.trial for v in (0.8, 4.0))
+    assert wide.overshoot > right.overshoot
+    assert wide.share < right.share - 0.2
 
 
-@pytest.mark.parametrize("estimated", [True, False])
-def test_the_first_step_that_passes_is_taken(estimated):
-    """A solver that fails its rehearsal until it is told twice the noise."""
+def test_the_better_candidate_is_taken():
+    low_res = low_resolution(gaussian(0.8))
+    for tried in ((gaussian(6.0), gaussian(0.8)), (gaussian(0.8), gaussian(6.0))):
+        choice = decided(low_res, *tried)
+        assert choice.kernel.trace == pytest.approx(gaussian(0.8).trace, rel=0.01)
+    assert "another" in decided(low_res, gaussian(6.0), gaussian(0.8)).verdict.reason
 
-    def eager(low_res, kernel, sigma, uncertainty):
-        return bicubic_upscale(low_res, 2) if sigma > 0.015 else torch.zeros_like(bicubic_upscale(low_res, 2))
 
-    choice, kernel = chosen(eager, estimated)
-    step = GateSettings().steps[1]
-    assert choice.verdict.verdict == CAUTIOUS
-    assert choice.sigma == pytest.approx(0.01 * step.sigma)
-    assert choice.uncertainty == step.uncertainty
-    assert "trusted the data 2 times less" in choice.verdict.reason
-    assert ("narrowed" in choice.verdict.reason) == estimated
-    assert choice.kernel.trace / kernel.trace == pytest.approx(step.size if estimated else 1, rel=0.01)
+def test_what_the_solver_makes_up_is_left_out():
+    """Noise that it adds is no part of the picture, and a rehearsal shows it."""
+
+    def invent(low_res, kernel, told):
+        x = bicubic_upscale(low_res, 2)
+        return x + 0.3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
+
+    choice = decided(low_resolution(gaussian(1.5)), gaussian(1.5), solve=invent)
+    assert choice.strength < 0.3
+
+
+def test_the_share_by_hand():
+    change, wanted = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0])
+    assert share_of(change, wanted) == pytest.approx(0.2)
+    assert share_of(change, change / 2) == pytest.approx(0.5)
+
+
+def test_a_rehearsal_knows_the_truth():
+    """Interpolation changes nothing, and a solver that gives the father back is right in all."""
+    low_res = low_resolution(gaussian(1.5))
+    candidate = Candidate(gaussian(1.5), gaussian(1.5), Told(0.003))
+
+    def interpolate(low_res, kernel, told):
+        return bicubic_upscale(low_res, 2)
+
+    def perfect(y, kernel, told):
+        return low_res if y.shape[-1] * 2 == low_res.shape[-1] else bicubic_upscale(y, 2)
+
+    plain, right = (rehearse(low_res, candidate, 0.0, how, torch.Generator()) for how in (interpolate, perfect))
+    assert plain.change == 0
+    assert right.rehearsed_share == pytest.approx(1, abs=1e-4)
+    assert plain.residual > 0
+
+
+def test_an_estimate_has_alternatives_and_a_given_kernel_has_none():
+    told, cfg = Told(0.01, 0.2, 0.3), Settings().unrolled.gate
+    assert len(candidates(gaussian(1.5, estimated=False), None, None, told, cfg)) == 1
+    first, *others = candidates(gaussian(1.5), None, None, told, cfg)
+    assert first.told is told
+    assert len(others) == len(cfg.alternatives)
+    for one, wanted in zip(others, cfg.alternatives, strict=True):
+        assert one.kernel.trace / first.kernel.trace == pytest.approx(wanted.size, rel=0.01)
+        assert one.told == Told(0.01 * wanted.noise, max(0.2, wanted.uncertainty), 0.3)
+
+
+def test_a_picture_under_a_pixel_is_refused():
+    with pytest.raises(NothingToLearn, match="too small for a rehearsal"):
+        decided(torch.zeros(1, 3, 1, 40), gaussian(1.5))

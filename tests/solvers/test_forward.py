@@ -5,6 +5,7 @@ import pytest
 import torch
 from scenes import kernel_of, untrained
 
+from kfsr.analysis.problem import Told
 from kfsr.kernel import gaussian_kernel
 from kfsr.numerics import weights_from
 from kfsr.priors.patch.crops import CropSampler
@@ -36,7 +37,7 @@ def unfold(how, y, kernel, **more):
 
 
 def unroll(net, how, y, kernel, **more):
-    return getattr(unrolled, how)(y, kernel, 2, net, 0.01, 0.2, **more)
+    return getattr(unrolled, how)(y, kernel, 2, net, Told(0.01, 0.2), **more)
 
 
 def fitted(how, y, kernel, **more):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from scenes import SLANTED, kernel_of
 
+from kfsr.analysis.problem import Told
 from kfsr.errors import NumericalError
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.priors.patch.model import PatchModel
@@ -163,7 +164,7 @@ def test_the_unrolled_solver_in_tiles_makes_the_same_picture(scene, size, tile):
     """Within a grey level, but for a few pixels along the picture's own border, of which these pictures are full."""
     y, kernel = scene.low_res[..., : size[0], : size[1]], kernel_of(SLANTED)
     net = network(None, ("unrolled", "usrnet"))
-    whole, tiled = (unrolled.solve(y, kernel, 2, net, 0.003, 0.1, tile=t) for t in (None, tile))
+    whole, tiled = (unrolled.solve(y, kernel, 2, net, Told(0.003, 0.1), tile=t) for t in (None, tile))
     difference = (levels(whole) - levels(tiled)).abs()
     assert (difference > 1).float().mean() < 3e-3
     assert difference[..., 16:-16, 16:-16].numel() == 0 or difference[..., 16:-16, 16:-16].max() <= 1

@@ -4,6 +4,7 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of
 
+from kfsr.analysis.problem import Told
 from kfsr.errors import InputError
 from kfsr.operator.spatial import degrade
 from kfsr.solvers import unrolled
@@ -33,7 +34,7 @@ def noise(*shape, seed=1):
 @pytest.mark.parametrize("size", [(21, 17), (5, 3), (1, 1)], ids=str)
 def test_the_result_is_exactly_scale_times_the_picture(size, channels, scale):
     kernel = kernel_of([[scale, 0], [0, scale]], scale)
-    x = unrolled.solve(noise(1, channels, *size), kernel, scale, fresh(), 0.0, 0.5)
+    x = unrolled.solve(noise(1, channels, *size), kernel, scale, fresh(), Told(0.0, 0.5))
     assert x.shape == (1, channels, size[0] * scale, size[1] * scale)
     assert x.dtype == torch.float32
     assert x.isfinite().all()
@@ -41,8 +42,8 @@ def test_the_result_is_exactly_scale_times_the_picture(size, channels, scale):
 
 def test_a_gray_picture_is_one_of_three_equal_channels():
     y, kernel = noise(1, 1, 12, 15), kernel_of(SLANTED)
-    gray = unrolled.solve(y, kernel, 2, fresh(), 0.0, 0.0)
-    colour = unrolled.solve(y.expand(-1, 3, -1, -1), kernel, 2, fresh(), 0.0, 0.0)
+    gray = unrolled.solve(y, kernel, 2, fresh(), Told(0.0, 0.0))
+    colour = unrolled.solve(y.expand(-1, 3, -1, -1), kernel, 2, fresh(), Told(0.0, 0.0))
     torch.testing.assert_close(gray, colour.mean(1, keepdim=True))
 
 
@@ -50,7 +51,7 @@ def test_a_gray_picture_is_one_of_three_equal_channels():
 def test_tiles_make_the_same_picture(scene, size, tile):
     """But for the outermost pixels, whose surroundings are made up, and for what bfloat16 rounds."""
     y, kernel = scene.low_res[..., : size[0], : size[1]], kernel_of(SLANTED)
-    whole, tiled = (unrolled.solve(y, kernel, 2, bundled(), 0.003, 0.1, tile=t) for t in (None, tile))
+    whole, tiled = (unrolled.solve(y, kernel, 2, bundled(), Told(0.003, 0.1), tile=t) for t in (None, tile))
     assert tiled.shape == whole.shape
     inner = ((whole - tiled).abs() * 127.5)[..., 8:-8, 8:-8]
     assert inner.mean() < 0.25
@@ -76,7 +77,7 @@ def test_without_a_prior_it_is_the_data_step():
     torch.nn.init.zeros_(net.prior.tail.weight)
     truth, kernel = noise(1, 3, 24, 32), kernel_of([[1, 0], [0, 1]])
     y = degrade(truth, kernel, 2)
-    x = unrolled.solve(y, kernel, 2, net, 0.0, 0.0)
+    x = unrolled.solve(y, kernel, 2, net, Told(0.0, 0.0))
     again = degrade(x, kernel, 2)
     assert (again - y)[..., 3:-3, 3:-3].abs().max() < 0.02
 
@@ -90,11 +91,11 @@ def test_averaged_over_all_symmetries_it_has_them(turned):
         x = torch.rot90(x, turned % 4, (-2, -1))
         return x.flip(-1) if turned > 3 else x
 
-    plain = unrolled.solve(y, kernel, 2, net, 0.0, 0.0, ensemble=8)
-    again = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0, ensemble=8)
+    plain = unrolled.solve(y, kernel, 2, net, Told(0.0, 0.0), ensemble=8)
+    again = unrolled.solve(turn(y), turn(kernel), 2, net, Told(0.0, 0.0), ensemble=8)
     torch.testing.assert_close(again, turn(plain), atol=2e-3, rtol=0)
-    once = unrolled.solve(turn(y), turn(kernel), 2, net, 0.0, 0.0)
-    assert (once - turn(unrolled.solve(y, kernel, 2, net, 0.0, 0.0))).abs().max() > 2e-3
+    once = unrolled.solve(turn(y), turn(kernel), 2, net, Told(0.0, 0.0))
+    assert (once - turn(unrolled.solve(y, kernel, 2, net, Told(0.0, 0.0)))).abs().max() > 2e-3
 
 
 def test_sizes_are_read_from_the_parameters():
@@ -116,7 +117,7 @@ def test_other_parameters_are_refused(spoil):
 
 
 def solved(scene, covariance, uncertainty, sigma=0.0):
-    return unrolled.solve(scene.low_res, kernel_of(covariance), 2, bundled(), sigma, uncertainty)
+    return unrolled.solve(scene.low_res, kernel_of(covariance), 2, bundled(), Told(sigma, uncertainty))
 
 
 def test_the_true_kernel_beats_bicubic(scene):
@@ -137,7 +138,7 @@ def test_told_that_the_kernel_is_uncertain_it_forgives_one_that_is_too_wide(scen
 def test_told_of_the_noise_it_removes_it(scene):
     grain = 0.06 * torch.randn(scene.low_res.shape, generator=torch.Generator().manual_seed(0))
     blind, told = (
-        scene.gain(unrolled.solve(scene.low_res + grain, kernel_of(SLANTED), 2, bundled(), sigma, 0.0))
+        scene.gain(unrolled.solve(scene.low_res + grain, kernel_of(SLANTED), 2, bundled(), Told(sigma, 0.0)))
         for sigma in (0.0, 0.06)
     )
     assert told > blind + 3

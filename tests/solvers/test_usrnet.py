@@ -7,6 +7,7 @@ import pytest
 import torch
 from scenes import kernel_of
 
+from kfsr.analysis.problem import Told
 from kfsr.errors import InputError
 from kfsr.evaluation.metrics import psnr_y
 from kfsr.image import read_image
@@ -45,6 +46,6 @@ def test_usrnet_tiny_reaches_its_known_score():
     target = truth[2 * top : 2 * (top + side), 2 * left : 2 * (left + side)]
     kernel = torch.from_numpy(load_kernel(BENCH / "div2krk/gt_k_x2/kernel_46.mat", 2).array.copy()).float()
     y = torch.from_numpy(np.ascontiguousarray(window)).float()[None] * 2 - 1
-    x = unrolled.solve(y, kernel, 2, network(TINY, ("unrolled", "usrnet")), 0.0, 0.0)
+    x = unrolled.solve(y, kernel, 2, network(TINY, ("unrolled", "usrnet")), Told(0.0, 0.0))
     pixels = ((x[0].permute(1, 2, 0).numpy() + 1) / 2).clip(0, 1)
     assert psnr_y(pixels, target, 16) > 26.4

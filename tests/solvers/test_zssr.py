@@ -4,7 +4,7 @@ import pytest
 import torch
 from scenes import MIRRORED, SLANTED, kernel_of, untrained
 
-from kfsr.analysis.problem import Problem
+from kfsr.analysis.problem import Problem, Told
 from kfsr.image import Image
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.priors.patch.crops import CropSampler
@@ -113,12 +113,12 @@ def test_the_gate_tries_the_networks_that_make_the_picture():
     kernel = kernel_of(SLANTED)
     steps.clear()
     window = problem.low_res[..., :30, :30]
-    first, again = (prepared.trial(window, kernel, TRUSTED, 0.0) for _ in range(2))
+    first, again = (prepared.trial(window, kernel, Told(TRUSTED)) for _ in range(2))
     assert steps == [("zssr", 1, 2), ("zssr", 2, 2)]
-    whole = prepared.final(problem.low_res, kernel, TRUSTED, 0.0)
+    whole = prepared.final(problem.low_res, kernel, Told(TRUSTED))
     assert len(steps) == 2
     assert torch.equal(first, again)
     assert (whole[..., :30, :30] - first[..., :30, :30]).abs().mean() < 0.01  # but for what lies beyond the window
     for other in ((kernel_of(MIRRORED), TRUSTED), (kernel, 2 * TRUSTED)):
-        assert not torch.equal(prepared.trial(window, *other, 0.0), first)
+        assert not torch.equal(prepared.trial(window, other[0], Told(other[1])), first)
     assert len(steps) == 6
