@@ -201,10 +201,10 @@ class Alternative:
     """What the gate tries beside the kernel and the noise as they were estimated. size: factor on the kernel's
     covariance. noise: factor on what the solver is told. uncertainty: of the kernel, at least. words: for people."""
 
-    size: float
-    noise: float
-    uncertainty: float
-    words: str
+    size: float = 1.0
+    noise: float = 1.0
+    uncertainty: float = 0.0
+    words: str = "took another candidate"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ def test_a_file_holds_the_whole_recipe(preset, tmp_path):
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text(
-        'preset = "fast"\n[settings.edges]\nwindows = 2\n[settings.unrolled.gate]\nalternatives = [{ size = 0.5, noise = 3, uncertainty = 1, words = "less" }]\n'
+        'preset = "fast"\n[settings.edges]\nwindows = 2\n[settings.unrolled.gate]\n'
+        'alternatives = [{ size = 0.5, noise = 3, uncertainty = 1, words = "less" }]\n'
     )
     recipe = Recipe.from_toml(path)
     fast = PRESETS["fast"]

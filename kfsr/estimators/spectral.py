@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.spectrum import QUANTISATION, mean_periodogram
@@ -50,6 +49,8 @@ def estimate(
 
     Raises NothingToLearn when a picture is too small (under 2*s patches of 8 px on a side) or flat.
     """
+    from scipy.optimize import minimize
+
     check_scale(scale)
     cfg = settings or SpectralSettings()
     planes = [luminance] if isinstance(luminance, np.ndarray) else luminance

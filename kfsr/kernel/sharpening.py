@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.ndimage as ndi
 
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import MAX_SIZE, Kernel
@@ -36,6 +35,8 @@ class Sharpening:
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """The picture, sharpened and clipped."""
+        import scipy.ndimage as ndi
+
         radius = (self.radius, self.radius, 0)
         return np.clip(x + self.amount * (x - ndi.gaussian_filter(x, radius, mode="wrap", truncate=3)), 0, 1)
 

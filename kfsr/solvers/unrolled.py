@@ -45,12 +45,13 @@ def forward(
     averaged (self-ensemble). The picture is extended so that the wrap-around of the data step stays outside.
     """
     margin = border(kernel.shape[-1], scale)
-    y = padded(low_res, margin, fast=True).expand(-1, 3, -1, -1)
-    known = y.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
-    rows, cols = (slice(scale * margin, scale * (margin + n)) for n in low_res.shape[-2:])
+    known = low_res.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
     total = low_res.new_zeros(())
     for n in range(ensemble):
-        x = _turned_back(net(_turned(y, n), _turned(kernel, n), scale, *known), n)[..., rows, cols]
+        turned = _turned(low_res, n)
+        rows, cols = (slice(scale * margin, scale * (margin + size)) for size in turned.shape[-2:])
+        y = padded(turned, margin, fast=True).expand(-1, 3, -1, -1)
+        x = _turned_back(net(y, _turned(kernel, n), scale, *known)[..., rows, cols], n)
         total = total + (x if low_res.shape[1] == 3 else x.mean(1, keepdim=True))
     return total / ensemble if ensemble > 1 else total
 

@@ -8,7 +8,16 @@ import torch
 from skimage import data
 
 from kfsr.errors import InputError
-from kfsr.estimators.calibration import CalibrationNet, calibrate, changed, error_of, from_state, logarithm, seen
+from kfsr.estimators.calibration import (
+    OUTPUTS,
+    CalibrationNet,
+    calibrate,
+    changed,
+    error_of,
+    from_state,
+    logarithm,
+    seen,
+)
 from kfsr.estimators.spectral import estimate
 from kfsr.image import luma
 from kfsr.kernel import Kernel, bicubic_kernel, gaussian_kernel
@@ -88,7 +97,7 @@ class Constant(CalibrationNet):
 
     def __init__(self, *out):
         super().__init__()
-        self.out = torch.tensor([out])
+        self.out = torch.tensor([[*out, *[0.0] * (OUTPUTS - len(out))]])
 
     def forward(self, luminance, features):
         return self.out

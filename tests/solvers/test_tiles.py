@@ -168,7 +168,7 @@ def test_the_unrolled_solver_in_tiles_makes_the_same_picture(scene, size, tile):
     difference = (levels(whole) - levels(tiled)).abs()
     assert (difference > 1).float().mean() < 3e-3
     assert difference[..., 16:-16, 16:-16].numel() == 0 or difference[..., 16:-16, 16:-16].max() <= 1
-    assert difference.max() <= 4
+    assert difference.max() <= 8
 
 
 def test_the_unfolding_solver_in_tiles_makes_the_same_picture(scene):
@@ -180,4 +180,4 @@ def test_the_unfolding_solver_in_tiles_makes_the_same_picture(scene):
     whole, tiled = (unfolding.solve(y, kernel, 2, prior, settings, 0.003, t) for t in (None, 64))
     difference = (levels(whole) - levels(tiled)).abs()
     assert difference[..., 16:-16, 16:-16].max() <= 1
-    assert difference.max() <= 4
+    assert difference.max() <= 8
