@@ -245,18 +245,10 @@ class UnfoldingSettings:
 
 @dataclass(frozen=True)
 class UnrolledSettings:
-    """ensemble: symmetries of the square that the result is averaged over. gate: tells the network of more uncertainty
-    and not of more noise, which it would smooth away."""
+    """ensemble: symmetries of the square that the result is averaged over."""
 
     ensemble: int = 1
-    gate: GateSettings = field(
-        default_factory=lambda: GateSettings(
-            alternatives=(
-                Alternative(0.5, 1.0, 1.0, "halved the kernel"),
-                Alternative(1.0, 1.7, 0.5, "took the picture for noisier"),
-            )
-        )
-    )
+    gate: GateSettings = field(default_factory=GateSettings)
 
 
 @dataclass(frozen=True)

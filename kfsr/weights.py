@@ -31,7 +31,7 @@ class Kind:
 KINDS = {
     "unrolled": Kind("kfsr.solvers.unrolled", "prior.head.weight", "unrolled/unrolled.safetensors"),
     "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
-    "gate": Kind("kfsr.pipeline.gate", "share.4.bias", "gate/gate.safetensors"),
+    "gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/gate.safetensors"),
     "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
 }
 

@@ -87,7 +87,7 @@ class Decision:
 
 
 class ShareNet(nn.Module):
-    """(B, `FEATURES`) to (B,) shares of (1)."""
+    """(B, `FEATURES`) to (B,) shares of (1), 0 to 1."""
 
     mean: Tensor
     deviation: Tensor
@@ -96,12 +96,17 @@ class ShareNet(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("deviation", torch.ones(FEATURES))
-        self.share = nn.Sequential(nn.Linear(FEATURES, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.share = nn.Sequential(
+            nn.Linear(FEATURES, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """As the class says."""
-        share: Tensor = self.share(((features - self.mean) / self.deviation).clamp(-4, 4))[:, 0]
-        return share
+        return torch.sigmoid(self.share(self.normalised(features))[:, 0])
+
+    def normalised(self, features: Tensor) -> Tensor:
+        """Features as the layers take them, about as large as 1."""
+        return ((features - self.mean) / self.deviation).clamp(-4, 4)
 
 
 def from_state(state: dict[str, Tensor]) -> ShareNet:
@@ -226,7 +231,7 @@ def decide(
         trial = rehearse(window, candidate, noise, solve, generator)
         known_features = torch.tensor([features(trial, candidate, known, low_res[0, 0].numel())])
         with torch.no_grad():
-            share = min(max(float(net(known_features)), 0.0), 1.0)
+            share = float(net(known_features))
         trial = Trial(**{**vars(trial), "share": share})
         # Another candidate than the first must be better by more than the estimates are wrong.
         better = share**2 * trial.change**2 * (1.0 if number == 0 else settings.least_lead)

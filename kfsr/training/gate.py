@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.analysis.noise import noise_variance
@@ -101,10 +102,16 @@ def _tried(
     return [*own, given, Candidate(wrong, wrong, Told(told.sigma, 0.9, known.correlation))]
 
 
+def gain_of(share: Tensor, right: Tensor, weight: Tensor) -> Tensor:
+    """Gain over bicubic, dB, of so much of a change, from what is right of it and its power over bicubic's error."""
+    return -10 * (1 - weight * (2 * share * right - share * share)).clamp_min(1e-3).log10()
+
+
 def loss_of(share: Tensor, right: Tensor, weight: Tensor, caution: float) -> Tensor:
-    """What a wrong share costs, in bicubic's squared error; too large a one counts `caution` times."""
-    apart = share - right
-    return (weight.clamp_max(3) * torch.where(apart > 0, caution, 1.0) * apart.square()).mean()
+    """Mean loss against bicubic, dB; of what comes out worse than bicubic `caution` times as much, and from .1 dB on
+    twice that."""
+    gain = gain_of(share, right, weight)
+    return (-gain + caution * F.relu(-gain) + caution * F.relu(-gain - 0.1)).mean()
 
 
 def _tensor(picture: np.ndarray) -> Tensor:
@@ -128,9 +135,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=1500, help="of pictures")
     parser.add_argument("--weights", type=Path, help="of the solver, the bundled ones by default")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--caution", type=float, default=2.5)
+    parser.add_argument("--caution", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     paths = pictures_in(args.photographs)
@@ -146,13 +153,13 @@ def main(arguments: list[str] | None = None) -> None:
         net = ShareNet()
     net.mean.copy_(x.mean(0))
     net.deviation.copy_(x.std(0).clamp_min(1e-3))
-    right = right.clamp(-1, 1.3)
-    optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=3e-2)
+    optimiser = torch.optim.AdamW(net.parameters(), args.rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, total_steps=args.steps, pct_start=0.1)
     random = torch.Generator().manual_seed(args.seed)
     for _ in range(args.steps):
         some = torch.randint(len(x), (256,), generator=random)
-        loss = loss_of(net(x[some]), right[some], weight[some], args.caution)
+        jitter = 0.05 * net.deviation * torch.randn(x[some].shape, generator=random)
+        loss = loss_of(net(x[some] + jitter), right[some], weight[some], args.caution)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -168,11 +175,10 @@ def report(net: ShareNet, each: list[list[Sample]]) -> None:
     for some in each:
         own = some[:-2]
         with torch.no_grad():
-            shares = net(torch.tensor([one[0] for one in own])).clamp(0, 1).tolist()
+            shares = net(torch.tensor([one[0] for one in own])).tolist()
 
         def gain(n: int, share: float, own: list[Sample] = own) -> float:
-            _, right, weight = own[n]
-            return -10 * float(np.log10(max(1 - weight * (2 * share * right - share * share), 1e-3)))
+            return float(gain_of(*torch.tensor([share, own[n][1], own[n][2]]).double()))
 
         best = max(range(len(own)), key=lambda n: shares[n] ** 2 * own[n][2])
         told = {
