@@ -102,11 +102,8 @@ class ShareNet(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """As the class says."""
-        return torch.sigmoid(self.share(self.normalised(features))[:, 0])
-
-    def normalised(self, features: Tensor) -> Tensor:
-        """Features as the layers take them, about as large as 1."""
-        return ((features - self.mean) / self.deviation).clamp(-4, 4)
+        normalised = ((features - self.mean) / self.deviation).clamp(-4, 4)
+        return torch.sigmoid(self.share(normalised)[:, 0])
 
 
 def from_state(state: dict[str, Tensor]) -> ShareNet:

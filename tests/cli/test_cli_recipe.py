@@ -36,7 +36,7 @@ def test_the_file_is_the_base_and_options_go_before_it(photos):
 
 
 def test_a_number_of_the_settings_changes_the_run_and_its_digest(photos):
-    texts = {"a": "", "b": "[settings.unrolled]\nensemble = 1\n"}
+    texts = {"a": "", "b": "[settings.unrolled]\nensemble = 2\n"}
     digests = set()
     for name, text in texts.items():
         (photos / f"{name}.toml").write_text(text)
