@@ -197,32 +197,17 @@ class AutoSettings:
 
 
 @dataclass(frozen=True)
-class Alternative:
-    """What the gate tries beside the kernel and the noise as they were estimated. size: factor on the kernel's
-    covariance. noise: factor on what the solver is told. uncertainty: of the kernel, at least. words: for people."""
-
-    size: float = 1.0
-    noise: float = 1.0
-    uncertainty: float = 0.0
-    words: str = "took another candidate"
-
-
-@dataclass(frozen=True)
 class GateSettings:
     """trusted_sigma, estimated_sigma: noise, [-1, 1] units, that a solver is told at least with a given and with an
     estimated kernel. given_uncertainty, estimated_uncertainty: of such kernels, at least; a little also for one that is
-    given, since pictures are stored in 8 bits and gamma-encoded. alternatives: tried beside an estimated kernel.
-    least_lead: share of what an alternative would improve that counts when it is compared with the first. least_share:
-    of the solver's change, under which the picture is interpolated; trusted_share: under which people are told;
-    full_share: over which all of it is taken. window:
-    side in low-resolution pixels of what is tried."""
+    given, since pictures are stored in 8 bits and gamma-encoded. least_share: of the solver's change,
+    under which the picture is interpolated; trusted_share: under which people are told; full_share: over which all of
+    it is taken. window: side in low-resolution pixels of what is tried."""
 
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
     given_uncertainty: float = 0.05
     estimated_uncertainty: float = 0.15
-    alternatives: tuple[Alternative, ...] = ()
-    least_lead: float = 0.9
     least_share: float = 0.1
     trusted_share: float = 0.4
     full_share: float = 0.92

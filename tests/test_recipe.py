@@ -8,7 +8,7 @@ import pytest
 import kfsr
 from kfsr.errors import InputError, UsageError
 from kfsr.recipe import Recipe, preset_named
-from kfsr.settings import PRESETS, Alternative, PerScale
+from kfsr.settings import PRESETS, PerScale
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -23,15 +23,12 @@ def test_a_file_holds_the_whole_recipe(preset, tmp_path):
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
     path = tmp_path / "r.toml"
-    path.write_text(
-        'preset = "fast"\n[settings.edges]\nwindows = 2\n[settings.unrolled.gate]\n'
-        'alternatives = [{ size = 0.5, noise = 3, uncertainty = 1, words = "less" }]\n'
-    )
+    path.write_text('preset = "fast"\n[settings.edges]\nwindows = 2\n[settings.unrolled.gate]\nwindow = 50\n')
     recipe = Recipe.from_toml(path)
     fast = PRESETS["fast"]
     assert recipe.scale == 2
     assert recipe.settings.edges == replace(fast.edges, windows=2)
-    assert recipe.settings.unrolled.gate.alternatives == (Alternative(0.5, 3.0, 1.0, "less"),)
+    assert recipe.settings.unrolled.gate == replace(fast.unrolled.gate, window=50)
     assert recipe.settings.ikl == fast.ikl
 
 

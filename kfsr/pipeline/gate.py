@@ -4,18 +4,17 @@ With b the bicubic picture, x a solver's and t the true one, the best picture be
 
     b + share (x - b),        share = <x - b, t - b> / |x - b|^2,                               (1)
 
-and it lowers the squared error of b by share^2 |x - b|^2. The share of a candidate, a kernel with what the solver is
-told, is estimated by a small network that was trained on photographs with truths (`models/gate`). It looks at what the
-solver did to a window: ringing, what it changed where the picture is flat, what its result does not explain, and the
-share in a rehearsal, where the truth is known: the window is degraded once more by the same kernel and solved. The
-candidate with the largest share^2 |x - b|^2 is taken, and of its change the share.
+and it lowers the squared error of b by share^2 |x - b|^2. The share is estimated by a small network that was trained on
+photographs with truths (`models/gate`). It looks at what the solver did to a window: ringing, what it changed where the
+picture is flat, what its result does not explain, and the share in a rehearsal, where the truth is known: the window is
+degraded once more by the same kernel and solved. Other candidates beside the estimate, narrower kernels and more noise,
+gained nothing over the share of the first (`models/gate/README.md`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -39,13 +38,11 @@ FEATURES = 18
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a picture may be solved with. gaussian: the kernel without what sharpening did to it. words: how it differs
-    from the first candidate, "" for that one."""
+    """What a picture may be solved with. gaussian: the kernel without what sharpening did to it, as far as known."""
 
     kernel: Kernel
     gaussian: Kernel
     told: Told
-    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """verdict: "trusted", or what was done instead; reason: one line for people; trial: of the candidate that was
-    taken, None where nothing was judged."""
+    """verdict: "trusted", or what was done instead; reason: one line for people; trial: what was measured, None where
+    nothing was judged."""
 
     verdict: str
     reason: str
@@ -201,7 +198,7 @@ def _levels(x: Tensor) -> float:
 
 def decide(
     low_res: Tensor,
-    candidates: Sequence[Candidate],
+    candidate: Candidate,
     known: Calibration | None,
     noise: float,
     solve: Solve,
@@ -211,36 +208,25 @@ def decide(
     *,
     progress: Progress = silent,
 ) -> Decision:
-    """Try the candidates on the busiest window of `low_res` (1, C, h, w), and take what improves it most.
+    """Try the candidate on the busiest window of `low_res` (1, C, h, w), and say how much of its change to take.
 
-    known: what is known of the picture's dirt; noise: as in `rehearse`. Where hardly anything of the best candidate's
-    change is right, the verdict is `BICUBIC`. Raises NothingToLearn for a picture of fewer pixels than the scale.
+    known: what is known of the picture's dirt; noise: as in `rehearse`. Where hardly anything is right, the verdict is
+    `BICUBIC`. Raises NothingToLearn for a picture of fewer pixels than the scale.
     """
-    scale = candidates[0].kernel.scale
+    scale = candidate.kernel.scale
     row, col, rows, cols = busiest_window(low_res, settings.window)
     window = low_res[..., row : row + rows, col : col + cols]
     if min(rows, cols) < scale:
         raise NothingToLearn(f"the picture is too small for a rehearsal: {scale} px at least on each side")
-    state = generator.get_state()
-    tried: list[tuple[float, Candidate, Trial]] = []
-    for number, candidate in enumerate(candidates):
-        generator.set_state(state)  # the same noise for each
-        trial = rehearse(window, candidate, noise, solve, generator)
-        known_features = torch.tensor([features(trial, candidate, known, low_res[0, 0].numel())])
-        with torch.no_grad():
-            share = float(net(known_features))
-        trial = Trial(**{**vars(trial), "share": share})
-        # Another candidate than the first must be better by more than the estimates are wrong.
-        better = share**2 * trial.change**2 * (1.0 if number == 0 else settings.least_lead)
-        tried.append((better, candidate, trial))
-        progress("gate", number + 1, len(candidates))
-    _, best, trial = max(tried, key=lambda one: one[0])
-    if trial.share < settings.least_share:
+    trial = rehearse(window, candidate, noise, solve, generator)
+    with torch.no_grad():
+        share = float(net(torch.tensor([features(trial, candidate, known, low_res[0, 0].numel())])))
+    trial = replace(trial, share=share)
+    progress("gate", 1, 1)
+    if share < settings.least_share:
         reason = "what the solver would change is hardly ever right in a picture like this; interpolated instead"
-        return Decision(best.kernel, best.told, Verdict(BICUBIC, reason, trial), strength=0.0)
-    strength = 1.0 if trial.share > settings.full_share else trial.share
-    said = [best.words] if best.words else []
-    if strength < 1:
-        said.append(f"took {100 * strength:.0f} % of what the solver changed")
+        return Decision(candidate.kernel, candidate.told, Verdict(BICUBIC, reason, trial), strength=0.0)
+    strength = 1.0 if share > settings.full_share else share
+    reason = "" if strength == 1 else f"took {100 * strength:.0f} % of what the solver changed"
     verdict = TRUSTED if strength >= settings.trusted_share else CAUTIOUS
-    return Decision(best.kernel, best.told, Verdict(verdict, " and ".join(said), trial), strength)
+    return Decision(candidate.kernel, candidate.told, Verdict(verdict, reason, trial), strength)

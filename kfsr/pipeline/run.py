@@ -140,7 +140,8 @@ def upscale(
         pixels = solve(part)
     used = decision.kernel
     # In place from here on: a large picture is not held twice.
-    keep_means(pixels, part, alpha, recipe.scale)
+    if not recipe.joint:
+        keep_means(pixels, part, alpha, recipe.scale)
     alpha_up = None if alpha is None else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
     report = Report(
         scale=recipe.scale,
@@ -208,6 +209,7 @@ def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
     if find is None:
         raise UsageError(f"{name} finds no picture with its kernel")
     high_res, kernel = find(problem)
+    keep_means(high_res, problem.whole, problem.alpha, problem.scale)
     row, col, rows, cols = (problem.scale * v for v in frame)
     decision = Decision(stamped(problem, name, kernel), Told(0.0), Verdict(TRUSTED, ""))
     return high_res[..., row : row + rows, col : col + cols], with_choices(decision, problem.recipe)

@@ -17,9 +17,8 @@ from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.candidates import candidates
 from kfsr.pipeline.finish import finish, with_choices
-from kfsr.pipeline.gate import TRUSTED, Decision, ShareNet, Verdict, decide
+from kfsr.pipeline.gate import TRUSTED, Candidate, Decision, ShareNet, Verdict, decide
 from kfsr.settings import GateSettings
 from kfsr.solvers import unrolled
 from kfsr.solvers.registry import solver
@@ -46,7 +45,7 @@ def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tens
         with problem.timed("gate"):
             decision = decide(
                 problem.low_res,
-                candidates(kernel, _gaussian(kernel, known), known, _told(problem, kernel, known, gate), gate),
+                Candidate(kernel, _gaussian(kernel, known) or kernel, _told(problem, kernel, known, gate)),
                 known,
                 problem.noise,
                 prepared.trial,

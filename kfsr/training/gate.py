@@ -26,10 +26,9 @@ from kfsr.errors import InputError
 from kfsr.estimators import spectral
 from kfsr.estimators.calibration import Calibration, CalibrationNet, calibrate, seen
 from kfsr.image import luma
-from kfsr.kernel import Provenance
+from kfsr.kernel import Provenance, resize_kernel
 from kfsr.numerics import weights_from
 from kfsr.operator.spatial import bicubic_upscale
-from kfsr.pipeline.candidates import candidates
 from kfsr.pipeline.gate import Candidate, ShareNet, features, rehearse, share_of
 from kfsr.settings import Settings
 from kfsr.solvers.unrolled import solver_of
@@ -91,15 +90,22 @@ def samples_of(paths: list[Path], seed: tuple[int, int], weights: Path | None) -
 def _tried(
     degradation: Degradation, known: Calibration, settings: Settings, rng: np.random.Generator
 ) -> list[Candidate]:
-    """All candidates for what is known, and two kernels from elsewhere: one given, one by a method of any form."""
+    """What is estimated, the same with half the kernel and with more noise, and two kernels from elsewhere: one given,
+    one by a method of any form."""
     gate = settings.unrolled.gate
     doubt = max(gate.estimated_uncertainty, min(2.0, settings.calibration.doubt * known.spread**2))
     told = Told(max(gate.estimated_sigma, known.noise), doubt, known.correlation)
-    own = candidates(known.whole, known.kernel, known, told, gate)
+    half = resize_kernel(known.kernel, 0.5)
+    narrow = known.sharpening.of_kernel(half).stamped(half.provenance) if known.sharpening else half
     true = degradation.whole_kernel()
-    given = Candidate(true, true, Told(max(gate.trusted_sigma, known.noise), gate.given_uncertainty, known.correlation))
     wrong = degradation.told_kernel(0.9, rng).stamped(Provenance("estimated", "edges"))
-    return [*own, given, Candidate(wrong, wrong, Told(told.sigma, 0.9, known.correlation))]
+    return [
+        Candidate(known.whole, known.kernel, told),
+        Candidate(narrow, half, Told(told.sigma, max(doubt, 1.0), told.correlation)),
+        Candidate(known.whole, known.kernel, Told(1.7 * told.sigma, max(doubt, 0.5), told.correlation)),
+        Candidate(true, true, Told(max(gate.trusted_sigma, known.noise), gate.given_uncertainty, told.correlation)),
+        Candidate(wrong, wrong, Told(told.sigma, 0.9, told.correlation)),
+    ]
 
 
 def gain_of(share: Tensor, right: Tensor, weight: Tensor) -> Tensor:
@@ -170,30 +176,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def report(net: ShareNet, each: list[list[Sample]]) -> None:
-    """Gain over bicubic, dB, of the first candidate as it is, of its share, of the best by the network, of the best."""
-    gains: dict[str, list[float]] = {}
-    for some in each:
-        own = some[:-2]
-        with torch.no_grad():
-            shares = net(torch.tensor([one[0] for one in own])).tolist()
-
-        def gain(n: int, share: float, own: list[Sample] = own) -> float:
-            return float(gain_of(*torch.tensor([share, own[n][1], own[n][2]]).double()))
-
-        best = max(range(len(own)), key=lambda n: shares[n] ** 2 * own[n][2])
-        told = {
-            "first": gain(0, 1.0),
-            "first, its share": gain(0, shares[0]),
-            "chosen": gain(best, shares[best]),
-            "best, right share": max(gain(n, min(max(one[1], 0.0), 1.0)) for n, one in enumerate(own)),
-        }
-        for name, value in told.items():
-            gains.setdefault(name, []).append(value)
-    for name, values in gains.items():
-        a = np.array(values)
-        below = (a < -0.1).mean()
-        low = f"worst {a.min():.2f}, 2 % {np.quantile(a, 0.02):.2f}, below -.1: {below:.3f}"
-        tell(f"{name}: mean {a.mean():.2f} dB, {low}")
+    """Gain over bicubic, dB, of the estimated candidate as it is, of the network's share, and of the right one."""
+    own = [some[0] for some in each]
+    x, right, weight = (torch.tensor(v) for v in zip(*own, strict=True))
+    with torch.no_grad():
+        shares = net(x)
+    for name, share in (("all", torch.ones_like(right)), ("share", shares), ("right share", right.clamp(0, 1))):
+        gain = gain_of(share, right, weight)
+        low = f"worst {gain.min():.2f}, below -.1: {(gain < -0.1).float().mean():.3f}"
+        tell(f"{name}: mean {gain.mean():.2f} dB, {low}")
 
 
 if __name__ == "__main__":

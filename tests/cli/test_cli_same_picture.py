@@ -58,8 +58,8 @@ def test_a_limit_that_is_too_low_says_what_is_needed(face):
 
 
 def test_a_limit_is_kept_and_changes_the_picture_by_a_grey_level_at_most(tmp_path):
-    """0.2 megapixels by 2: with tiles of the usual size it takes more."""
-    sharp = np.tile(data.astronaut(), (1, 3, 1))
+    """0.4 megapixels by 2: with tiles of the usual size it takes more."""
+    sharp = np.tile(data.astronaut(), (2, 3, 1))
     PIL.Image.fromarray(sharp).reduce(2).save(tmp_path / "wide.png")
     np.save(tmp_path / "k.npy", np.full((2, 2), 1 / 4))
     limits = {"free.png": (), "less.png": ("--max-memory", "540M")}

@@ -150,9 +150,9 @@ def test_a_kernel_that_is_too_wide_is_found_out_from_every_file(tmp_path: Path) 
     """An estimate saved as .npy came back as if it had been given, and was no longer tested for ringing."""
     picture = data.astronaut()[0:72, 170:242]
     wide = gaussian_kernel(np.eye(2) * 9.0, 2).stamped(Provenance("estimated", "spectral", 1))
-    verdicts = []
+    strengths = []
     for suffix in (".npy", ".npz", ".mat"):
         save_kernel(wide, tmp_path / f"k{suffix}")
         kernel = load_kernel(tmp_path / f"k{suffix}", 2)
-        verdicts.append(kfsr.upscale(picture, scale=2, kernel=kernel, preset="fast").report.gate.verdict)
-    assert verdicts[0] == verdicts[1] == verdicts[2] != "trusted"
+        strengths.append(kfsr.upscale(picture, scale=2, kernel=kernel, preset="fast").report.strength)
+    assert max(strengths) < 0.7
