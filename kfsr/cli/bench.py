@@ -94,6 +94,9 @@ def bench(
     truncated: Annotated[
         bool, typer.Option("--truncated", help="The files were truncated, not rounded (DIV2KRK): add 0.5.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also say where the time goes: seconds a picture for each stage.")
+    ] = False,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     as_json: options.JsonOption = False,
@@ -154,8 +157,10 @@ def bench(
                 line = _cells(row.name, row.as_dict(), _COLUMNS, width)
                 streams.write_text(f"{line}  {row.verdict or '-':<8}  {row.kernel_method}")
     total, kinds = engine.summary(rows), engine.by_kind(rows)
+    times = engine.profile(rows) if profile else {}
     if as_json:
-        streams.write_record({"summary": total, "kinds": kinds, "versions": versions()})
+        told = {"profile": times} if profile else {}
+        streams.write_record({"summary": total, "kinds": kinds} | told | {"versions": versions()})
     else:
         for key, value in total.items():
             streams.write_text(f"{key:<22} {value:.4f}" if isinstance(value, float) else f"{key:<22} {value}")
@@ -164,7 +169,20 @@ def bench(
             streams.write_text(_titles("kind", _KIND_COLUMNS, width) + "worst")
         for kind, numbers in kinds.items():
             streams.write_text(_cells(kind, numbers, _KIND_COLUMNS, width))
+        _write_profile(streams, times)
     return conclude_run(errors)
+
+
+def _write_profile(streams: Streams, times: dict[str, Any]) -> None:
+    stages = times.get("stages", {})
+    whole = sum(stages.values())
+    width = max(map(len, stages), default=0)
+    for n, (stage, seconds) in enumerate(stages.items()):
+        if n == 0:
+            streams.write_text(f"{'stage':<{width}}  s a picture  share")
+        streams.write_text(f"{stage:<{width}}  {seconds:11.3f}  {seconds / whole:5.0%}")
+    if (rate := times.get("solver_seconds_per_megapixel")) is not None:
+        streams.write_text(f"solver: {rate:.2f} s a megapixel of result")
 
 
 def _titles(first: str, columns: dict[str, tuple[str, str]], width: int) -> str:

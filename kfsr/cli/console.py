@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,17 @@ _BAR: dict[str, Any] = {
 }
 
 
-class Console:
-    """Messages and progress of one command; `quiet` silences them. Bars are shown on a terminal only."""
+EVERY = 60.0
+"""Seconds without a line after which one says where the work is, where there is no terminal for bars."""
 
-    def __init__(self, streams: Streams, quiet: bool = False) -> None:
-        self.streams, self.quiet = streams, quiet
+
+class Console:
+    """Messages and progress of one command; `quiet` silences them. A terminal shows bars; elsewhere a line tells where
+    the work is when none was written for `every` seconds."""
+
+    def __init__(self, streams: Streams, quiet: bool = False, every: float = EVERY) -> None:
+        self.streams, self.quiet, self.every = streams, quiet, every
+        self._last_line = time.monotonic()
         self._shows_bars = not quiet and streams.stderr is not None and streams.stderr.isatty()
         self._bar: Any = None
         self._all: Any = None
@@ -47,6 +54,7 @@ class Console:
         if not self.quiet:
             with self.clear():
                 self.streams.line(text)
+            self._last_line = time.monotonic()
 
     def warning(self, text: str) -> None:
         """Something the user should know though the work goes on."""
@@ -58,11 +66,13 @@ class Console:
             self.streams.failure(error, about)
 
     def progress(self, subject: str, stage: str, step: int, total: int) -> None:
-        """A bar per stage on a terminal, nothing elsewhere."""
-        if not self._shows_bars:
-            return
+        """A bar per stage on a terminal; elsewhere a line now and then."""
         name = Path(subject).name
         title = f"{name}: {stage}" if name else stage
+        if not self._shows_bars:
+            if time.monotonic() - self._last_line >= self.every:
+                self.note(f"{title}, {step} of {total}")
+            return
         if self._bar is None or title != self._bar.desc or total != self._bar.total:
             self._close_bar()
             self._bar = self._new_bar(title, total, position=0 if self._all is None else 1)

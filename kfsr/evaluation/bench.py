@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Row:
 
     kernel_method: the one that found the kernel, also where `auto` chose it. ncc, ncc_shift2, size_ratio: see
     `KernelScore`. psnr, ssim: of the window on the Y channel, in dB and at most 1; bicubic, bicubic_ssim, lanczos: the
-    same of the interpolations. verdict: the gate's. None: not asked for, or without a truth.
+    same of the interpolations. verdict: the gate's. None: not asked for, or without a truth. timings: seconds by stage
+    of kernel and picture; megapixels: of the result.
     """
 
     name: str
@@ -64,6 +65,8 @@ class Row:
     lanczos: float | None = None
     verdict: str | None = None
     picture_seconds: float | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    megapixels: float = 0.0
 
     @property
     def kind(self) -> str | None:
@@ -150,6 +153,7 @@ def run_case(
     if truncated:
         picture = picture.with_pixels(np.minimum(picture.pixels + 0.5 / picture.white, 1))
     truth = load_kernel(case.kernel, scale, trusted=True) if case.kernel is not None else None
+    timings: dict[str, float] = {}
     clock = time.perf_counter()
     if true_kernel:
         if truth is None:
@@ -158,11 +162,11 @@ def run_case(
     elif kernels is not None and (kernels / f"{case.name}.npz").exists():
         kernel = load_kernel(kernels / f"{case.name}.npz", scale)
     else:
-        kernel = estimate_kernel(picture, recipe, device=device, progress=progress)
+        kernel = estimate_kernel(picture, recipe, device=device, progress=progress, timings=timings)
         if kernels is not None:
             save_kernel(kernel, kernels / f"{case.name}.npz")
     kernel_seconds = time.perf_counter() - clock
-    row = Row(case.name, kernel.method, kernel_seconds)
+    row = Row(case.name, kernel.method, kernel_seconds, timings=timings)
     if truth is not None:
         score = compare_kernels(kernel, truth)
         row = replace(row, ncc=score.ncc, ncc_shift2=score.ncc_shift2, size_ratio=score.size_ratio)
@@ -190,6 +194,8 @@ def run_case(
         lanczos=psnr[2],
         verdict=result.report.gate.verdict,
         picture_seconds=picture_seconds,
+        timings=_added(timings, result.report.timings),
+        megapixels=result.image.width * result.image.height / 1e6,
     )
 
 
@@ -235,6 +241,31 @@ def by_kind(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """The `summary` of each kind of picture (`Row.kind`); empty when there are fewer than two."""
     kinds = sorted({row.kind for row in rows if row.kind is not None})
     return {kind: summary([row for row in rows if row.kind == kind]) for kind in kinds} if len(kinds) > 1 else {}
+
+
+OTHER = "other"
+"""The stage of all that is not timed by itself."""
+
+
+def profile(rows: Sequence[Row]) -> dict[str, Any]:
+    """Where the time goes. stages: mean seconds a picture, longest first, all that has no name of its own as `OTHER`;
+    solver_seconds_per_megapixel: of the result, where the solver made one."""
+    if not rows:
+        return {"stages": {}}
+    total: dict[str, float] = {}
+    for row in rows:
+        total = _added(total, row.timings)
+    whole = sum(row.kernel_seconds + (row.picture_seconds or 0.0) for row in rows)
+    total[OTHER] = max(0.0, whole - sum(total.values()))
+    out: dict[str, Any] = {"stages": {name: total[name] / len(rows) for name in sorted(total, key=lambda n: -total[n])}}
+    solved = sum(row.megapixels for row in rows if "solver" in row.timings)
+    if solved:
+        out["solver_seconds_per_megapixel"] = total["solver"] / solved
+    return out
+
+
+def _added(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return one | {stage: one.get(stage, 0.0) + seconds for stage, seconds in other.items()}
 
 
 def _central(picture: Image, side: int) -> Window:

@@ -141,7 +141,8 @@ def upscale(
     used = decision.kernel
     # In place from here on: a large picture is not held twice.
     if not recipe.joint:
-        keep_means(pixels, part, alpha, recipe.scale)
+        with problem.timed("means"):
+            keep_means(pixels, part, alpha, recipe.scale)
     alpha_up = None if alpha is None else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
     report = Report(
         scale=recipe.scale,
@@ -178,11 +179,13 @@ def estimate_kernel(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    timings: dict[str, float] | None = None,
     **choices: Any,
 ) -> Kernel:
     """The downscaling kernel of one picture, from that picture alone; arguments as in `upscale`.
 
     image: or a list of pictures that one camera, lens or scanner made small; the kernel is then the one they share.
+    timings: is given the seconds of each stage, as in a `Report`.
     Raises NothingToLearn when a picture is too small or too flat to learn a kernel from.
     """
     recipe = Recipe.make(recipe, **choices)
@@ -199,7 +202,10 @@ def estimate_kernel(
     if len({one.channels for one in pictures}) > 1:
         pictures = [one.with_pixels(luma(one.pixels)[..., None], one.alpha) for one in pictures]
     problem = Problem(pictures, recipe, device, progress or silent, checkpoint)
-    return refined(problem, estimated(problem, recipe.kernel_method), own=True)
+    kernel = refined(problem, estimated(problem, recipe.kernel_method), own=True)
+    if timings is not None:
+        timings.update(problem.timings)
+    return kernel
 
 
 def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:

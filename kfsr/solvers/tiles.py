@@ -13,6 +13,7 @@ from torch import Tensor
 from kfsr.errors import is_out_of_memory
 from kfsr.numerics import autocast, check_finite, in_working_precision
 from kfsr.operator.fourier import border, padded
+from kfsr.progress import Progress, silent
 
 BLOCK = 8
 """Tiles begin at multiples of this, so that the blocks of pixels that a network works on fall as in the whole."""
@@ -24,8 +25,9 @@ part of the whole by less than a grey level (`tests/solvers/test_tiles.py`)."""
 SMALLEST = 64
 """Low-resolution pixels a side: under it a tile is mostly halo, and halving it saves next to nothing."""
 
-Forward = Callable[[Tensor], Tensor]
-"""A solver but for its low-resolution picture (1, C, h, w), any h, w; the high-resolution one is (1, C, s*h, s*w)."""
+Forward = Callable[[Tensor, Progress], Tensor]
+"""A solver but for its low-resolution picture (1, C, h, w), any h, w; the high-resolution one is (1, C, s*h, s*w). It
+tells its steps as `Progress`, as many for every picture, the last being its end."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class Tile:
 
 
 @torch.no_grad()
-def solve_in_tiles(low_res: Tensor, kernel_size: int, scale: int, forward: Forward, tile: int | None = None) -> Tensor:
+def solve_in_tiles(
+    low_res: Tensor,
+    kernel_size: int,
+    scale: int,
+    forward: Forward,
+    tile: int | None = None,
+    progress: Progress = silent,
+) -> Tensor:
     """What a solver's `forward` makes of `low_res` (1, C, h, w): (1, C, s*h, s*w), without gradient.
 
     Networks compute in the device's working precision, and in float32 where that gives no finite result. tile: side in
@@ -53,6 +62,7 @@ def solve_in_tiles(low_res: Tensor, kernel_size: int, scale: int, forward: Forwa
     or any with None, is solved as it is. Around a larger one lies the margin of the extension that solvers make for a
     kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would. Where the memory is too
     little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`; then the error is raised.
+    progress: is told the steps of all tiles together.
     Raises NumericalError where a tile is not finite; what is pasted is finite and of the right size.
     """
     tile = tile or max(low_res.shape[-2:])
@@ -60,17 +70,22 @@ def solve_in_tiles(low_res: Tensor, kernel_size: int, scale: int, forward: Forwa
     h, w = low_res.shape[-2:]
     if max(h, w) <= tile:
         try:
-            return _solved(low_res, scale, forward)
+            return _solved(low_res, scale, forward, progress)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(h, w), error)
     out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
     around = padded(low_res, margin)
     waiting = list(Tile(0, 0, h, w).cut(tile))
+    done = 0
+
+    def of_all(stage: str, step: int, total: int) -> None:
+        progress(stage, done * total + step, (done + len(waiting)) * total)
+
     while waiting:
         one = waiting[0]
         piece = _with_halo(around, one, margin)
         try:
-            x = _solved(piece, scale, forward)
+            x = _solved(piece, scale, forward, of_all)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(one.rows, one.cols), error)
             waiting = [part for left in waiting for part in left.cut(tile)]
@@ -78,6 +93,7 @@ def solve_in_tiles(low_res: Tensor, kernel_size: int, scale: int, forward: Forwa
         inner = x[..., scale * HALO : scale * (HALO + one.rows), scale * HALO : scale * (HALO + one.cols)]
         out[..., scale * one.row :, scale * one.col :][..., : scale * one.rows, : scale * one.cols] = inner
         del waiting[0]
+        done += 1
     return out
 
 
@@ -111,12 +127,12 @@ def _with_halo(around: Tensor, one: Tile, margin: int) -> Tensor:
     return around[..., rows % around.shape[-2], :][..., cols % around.shape[-1]]
 
 
-def _solved(low_res: Tensor, scale: int, forward: Forward) -> Tensor:
+def _solved(low_res: Tensor, scale: int, forward: Forward, progress: Progress) -> Tensor:
     wanted = (*low_res.shape[:2], scale * low_res.shape[-2], scale * low_res.shape[-1])
 
     def run(dtype: torch.dtype) -> Tensor:
         with autocast(low_res.device, dtype):
-            x = forward(low_res)
+            x = forward(low_res, progress)
         if x.shape != wanted:
             raise ValueError(f"the solver gave {tuple(x.shape)} where {wanted} was asked for")
         check_finite("solver", x)

@@ -66,10 +66,10 @@ def solve(
 ) -> Tensor:
     """`forward` without gradient, in tiles (`solve_in_tiles`)."""
 
-    def on(piece: Tensor) -> Tensor:
+    def on(piece: Tensor, progress: Progress) -> Tensor:
         return forward(piece, kernel, scale, prior, settings, sigma, progress)
 
-    return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile)
+    return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile, progress)
 
 
 def _prepare(problem: Problem, tile: int) -> Prepared:

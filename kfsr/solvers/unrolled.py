@@ -19,6 +19,7 @@ from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.errors import InputError
 from kfsr.operator.fourier import DataStep, border, padded
 from kfsr.operator.spatial import bicubic_upscale
+from kfsr.progress import Progress, silent
 from kfsr.solvers.method import Prepared, Solver
 from kfsr.solvers.tiles import solve_in_tiles
 from kfsr.weights import network
@@ -37,12 +38,13 @@ def forward(
     net: nn.Module,
     told: Told,
     ensemble: int = 1,
+    progress: Progress = silent,
 ) -> Tensor:
     """High-resolution picture (1, C, s*h, s*w) of `low_res` (1, C, h, w), both float32 in [-1, 1]; C is 1 or 3.
 
     kernel: (K, K) canonical; the result is differentiable in it and in `low_res`. net: an `UnrolledNet` or a `USRNet`.
-    ensemble: over how many of the square's 8 symmetries the result is
-    averaged (self-ensemble). The picture is extended so that the wrap-around of the data step stays outside.
+    ensemble: over how many of the square's 8 symmetries the result is averaged (self-ensemble). The picture is extended
+    so that the wrap-around of the data step stays outside.
     """
     margin = border(kernel.shape[-1], scale)
     known = low_res.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
@@ -53,6 +55,7 @@ def forward(
         y = padded(turned, margin, fast=True).expand(-1, 3, -1, -1)
         x = _turned_back(net(y, _turned(kernel, n), scale, *known)[..., rows, cols], n)
         total = total + (x if low_res.shape[1] == 3 else x.mean(1, keepdim=True))
+        progress("solver", n + 1, ensemble)
     return total / ensemble if ensemble > 1 else total
 
 
@@ -64,13 +67,14 @@ def solve(
     told: Told,
     ensemble: int = 1,
     tile: int | None = None,
+    progress: Progress = silent,
 ) -> Tensor:
     """`forward` without gradient, in tiles and in the working precision (`solve_in_tiles`)."""
 
-    def on(piece: Tensor) -> Tensor:
-        return forward(piece, kernel, scale, net, told, ensemble)
+    def on(piece: Tensor, progress: Progress) -> Tensor:
+        return forward(piece, kernel, scale, net, told, ensemble, progress)
 
-    return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile)
+    return solve_in_tiles(low_res, kernel.shape[-1], scale, on, tile, progress)
 
 
 def _turned(x: Tensor, symmetry: int) -> Tensor:
@@ -215,19 +219,22 @@ def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
 NETWORKS = ("unrolled", "usrnet")
 
 
-def solver_of(weights: Path | None, scale: int, ensemble: int = 1, tile: int | None = None) -> Solve:
+def solver_of(
+    weights: Path | None, scale: int, ensemble: int = 1, tile: int | None = None, progress: Progress = silent
+) -> Solve:
     """`solve` with the weights of a file, or the bundled ones (None), on the device of what it is given."""
 
     def solve_with(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
         net = network(weights, NETWORKS, str(low_res.device))
-        return solve(low_res, kernel, scale, net, told, ensemble, tile)
+        return solve(low_res, kernel, scale, net, told, ensemble, tile, progress)
 
     return solve_with
 
 
 def _prepare(problem: Problem, tile: int) -> Prepared:
-    weights, ensemble = problem.recipe.weights, problem.settings.unrolled.ensemble
-    return Prepared(solver_of(weights, problem.scale), solver_of(weights, problem.scale, ensemble, tile))
+    weights, scale, ensemble = problem.recipe.weights, problem.scale, problem.settings.unrolled.ensemble
+    final = solver_of(weights, scale, ensemble, tile, problem.progress)
+    return Prepared(solver_of(weights, scale), final)
 
 
 METHOD = Solver(

@@ -26,6 +26,7 @@ from kfsr.priors.patch.crops import CropSampler
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.priors.patch.training import training_bytes, training_seconds
+from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import ZssrSettings
 from kfsr.solvers.method import Prepared, Solver
@@ -72,10 +73,16 @@ class Fitted:
             low_res = step.forward(low_res)
         return low_res
 
-    def solve(self, low_res: Tensor, tile: int | None = None) -> Tensor:
+    def solve(self, low_res: Tensor, tile: int | None = None, progress: Progress = silent) -> Tensor:
         """`forward` without gradient, in tiles of so many low-resolution pixels a side (`solve_in_tiles`)."""
         for step in self.steps:
-            low_res = solve_in_tiles(low_res, step.kernel.shape[-1], step.scale, step.forward, tile)
+
+            def on(piece: Tensor, progress: Progress, step: Step = step) -> Tensor:
+                x = step.forward(piece)
+                progress("solver", 1, 1)
+                return x
+
+            low_res = solve_in_tiles(low_res, step.kernel.shape[-1], step.scale, on, tile, progress)
             tile = tile and tile * step.scale
         return low_res
 
@@ -182,10 +189,10 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
             )
         return known[key]
 
-    def solve(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
-        return fitted(kernel, told.sigma).solve(low_res, tile)
+    def solve(low_res: Tensor, kernel: Tensor, told: Told, progress: Progress = silent) -> Tensor:
+        return fitted(kernel, told.sigma).solve(low_res, tile, progress)
 
-    return Prepared(solve, solve)
+    return Prepared(solve, partial(solve, progress=problem.progress))
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:

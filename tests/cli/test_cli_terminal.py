@@ -1,6 +1,7 @@
 """On a terminal: progress bars, no binary data, and Ctrl-C."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -12,6 +13,9 @@ import time
 
 import pytest
 from process import QUICK, command, environment, kfsr_run
+
+from kfsr.cli.console import Console
+from kfsr.cli.streams import Streams
 
 SLOW = ("--kernel-method", "ikl", "--solver", "bicubic", "--preset", "best", "--threads", "1")
 
@@ -125,3 +129,17 @@ def test_progress_is_not_written_to_a_file(photos, brief):
     done = kfsr_run(photos, "kernel", "face.png", *brief).ok()
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("face.png -> face_kernel.npz: ikl, ")
+
+
+@pytest.mark.parametrize(("quiet", "lines"), [(False, ["cat.png: solver, 3 of 9"]), (True, [])])
+def test_without_a_terminal_a_line_now_and_then(quiet, lines):
+    err = io.StringIO()
+    console = Console(Streams(None, None, err), quiet, every=0.2)
+    with console.session():
+        console.note("begun")
+        for step in (1, 2):
+            console.progress("pictures/cat.png", "solver", step, 9)
+        time.sleep(0.25)
+        for step in (3, 4):
+            console.progress("pictures/cat.png", "solver", step, 9)
+    assert err.getvalue().splitlines() == ([] if quiet else ["begun"]) + lines

@@ -1,6 +1,7 @@
 """`kfsr bench` on data sets of two small pictures: what it finds, what it scores, what it prints."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 import kfsr
 from kfsr.errors import InputError
-from kfsr.evaluation.bench import Row, by_kind, find_cases, run_case, summary
+from kfsr.evaluation.bench import Row, by_kind, find_cases, profile, run_case, summary
 from kfsr.image import Image, write_image
 from kfsr.kernel import gaussian_kernel, load_kernel, save_kernel
 from kfsr.operator.spatial import degrade
@@ -106,6 +107,31 @@ def test_summary_by_hand():
     assert found.pop("worst") == "z"
     assert found == pytest.approx(expected)
     assert summary([]) == {"pictures": 0}
+
+
+def test_where_the_time_goes_by_hand():
+    rows = [
+        Row("a", "y", 2.0, picture_seconds=3.0, timings={"spectral": 0.5, "solver": 1.5}, megapixels=0.5),
+        Row("b", "y", 1.0, timings={"spectral": 0.5}),
+    ]
+    found = profile(rows)
+    assert list(found["stages"].items()) == [("other", 1.75), ("solver", 0.75), ("spectral", 0.5)]
+    assert found["solver_seconds_per_megapixel"] == 3
+    assert profile([]) == {"stages": {}}
+    assert "solver_seconds_per_megapixel" not in profile(rows[1:])
+
+
+def test_the_profile_holds_every_stage_and_all_of_the_time(folder):
+    done = bench(folder, "im_2", "im_10", "--preset", "fast", "--json", "--profile", "-q")
+    *rows, last = [json.loads(line) for line in done.stdout.splitlines()]
+    stages = last["profile"]["stages"]
+    assert {"spectral", "gate", "solver", "means", "other"} <= set(stages)
+    whole = sum(row["kernel_seconds"] + row["picture_seconds"] for row in rows) / 2
+    assert sum(stages.values()) == pytest.approx(whole, rel=0.01)
+    table = bench(folder, "im_2", "--preset", "fast", "--profile", "-q").stdout.splitlines()
+    assert re.fullmatch(r"stage +s a picture +share", table[-len(stages) - 2])
+    assert re.fullmatch(r"solver: [\d.]+ s a megapixel of result", table[-1])
+    assert "stage" not in bench(folder, "im_2", "--preset", "fast", "-q").stdout
 
 
 def test_less_than_a_tenth_of_a_db_below_bicubic_does_not_count():

@@ -9,6 +9,7 @@ from kfsr.errors import NumericalError
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
+from kfsr.progress import silent
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers import unfolding, unrolled
 from kfsr.solvers.tiles import HALO, SMALLEST, Tile, on_device_or_cpu, solve_in_tiles
@@ -32,10 +33,12 @@ class Limited:
     def __init__(self, most, error=out_of_memory):
         self.most, self.error, self.asked = most, error, []
 
-    def __call__(self, low_res):
+    def __call__(self, low_res, progress=silent):
         self.asked.append(tuple(low_res.shape[-2:]))
         if low_res[0, 0].numel() > self.most:
             raise self.error()
+        progress("solver", 1, 2)
+        progress("solver", 2, 2)
         return bicubic_upscale(low_res, 2)
 
 
@@ -83,12 +86,23 @@ def test_too_little_memory_halves_the_tile_and_goes_on(error):
     torch.testing.assert_close(out[inner], bicubic_upscale(y, 2)[inner], rtol=0, atol=1e-5)
 
 
+def test_the_steps_of_all_tiles_are_told():
+    told = []
+    solve = Limited(10**9)
+    solve_in_tiles(picture(150, 97), KERNEL, 2, solve, 64, lambda *call: told.append(call))
+    assert len(solve.asked) == 6
+    assert told == [("solver", n + 1, 12) for n in range(12)]
+    told.clear()
+    solve_in_tiles(picture(50, 40), KERNEL, 2, solve, 64, lambda *call: told.append(call))
+    assert told == [("solver", 1, 2), ("solver", 2, 2)]
+
+
 def test_memory_that_ends_on_the_way_spoils_nothing():
     """The third tile is refused once: what was solved before stays, the rest comes in halves."""
     y = picture(200, 200)
     calls = []
 
-    def solve(low_res):
+    def solve(low_res, progress):
         calls.append(low_res.shape)
         if len(calls) == 3:
             raise out_of_memory()
@@ -108,7 +122,7 @@ def test_where_no_tile_is_small_enough_the_error_is_raised():
 
 
 def test_other_errors_are_raised_at_once():
-    def solve(low_res):
+    def solve(low_res, progress):
         raise RuntimeError("expected scalar type Half")
 
     with pytest.raises(RuntimeError, match="scalar type"):
@@ -119,7 +133,7 @@ def test_other_errors_are_raised_at_once():
 def test_a_tile_that_is_not_finite_is_never_pasted(value):
     calls = []
 
-    def solve(low_res):
+    def solve(low_res, progress):
         calls.append(0)
         x = bicubic_upscale(low_res, 2)
         if len(calls) >= 2:
@@ -132,7 +146,7 @@ def test_a_tile_that_is_not_finite_is_never_pasted(value):
 
 def test_a_tile_of_another_size_is_never_pasted():
     with pytest.raises(ValueError, match="solver gave"):
-        solve_in_tiles(picture(200, 200), KERNEL, 2, lambda y: bicubic_upscale(y, 3), 128)
+        solve_in_tiles(picture(200, 200), KERNEL, 2, lambda y, progress: bicubic_upscale(y, 3), 128)
 
 
 def test_after_the_gpu_comes_the_cpu():
