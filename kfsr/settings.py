@@ -168,13 +168,13 @@ class RefineSettings:
     border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
     window with enough equations."""
 
-    window: int = 768
+    window: int = 512
     uncertainty: float = 0.5
     inertia: PerScale = PerScale(x2=0.1, x3=0.15, x4=0.25)
     pixels: int = 384**2
     noise: float = 0.01
     most_noise: float = 0.04
-    rim: int = 10
+    rim: int = 4
     cut: float = 0.015
     smallest: int = 96
 
@@ -253,7 +253,7 @@ class Settings:
     """All stages at one level of effort. tile: side in high-resolution pixels of the pieces that a larger picture is
     solved in, less where memory is short."""
 
-    tile: int = 1024
+    tile: int = 1664
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
@@ -268,7 +268,7 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(
-        unrolled=UnrolledSettings(ensemble=1),
+        refine=RefineSettings(window=352),  # too small at x4, where there is next to nothing to gain
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),
@@ -291,6 +291,7 @@ PRESETS: dict[str, Settings] = {
             rounds=20,
             picture_rate=1e-4,
         ),
+        refine=RefineSettings(window=768),
         unrolled=UnrolledSettings(ensemble=8),
     ),
 }

@@ -15,7 +15,7 @@ from kfsr.errors import UsageError
 from kfsr.estimators.registry import estimator
 from kfsr.recipe import Recipe
 from kfsr.solvers.registry import solver
-from kfsr.solvers.tiles import BLOCK, HALO, SMALLEST
+from kfsr.solvers.tiles import BLOCK, SMALLEST, halo_at
 
 MARGIN = 8
 """Low-resolution pixels by which the solver extends a tile on every side, for kernels of the usual size."""
@@ -35,8 +35,6 @@ PER_ENCODED_PIXEL = 50
 PER_REFINED_PIXEL = 1150
 """Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
-_AROUND = 2 * (HALO + MARGIN)
-
 
 def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bool = False) -> int:
     """Bytes that upscaling a picture of that many low-resolution `pixels` takes at most.
@@ -46,7 +44,7 @@ def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bo
     side = recipe.settings.tile // recipe.scale if tile is None else tile
     high = pixels * recipe.scale**2
     per_pixel = 0 if recipe.joint else solver(recipe.solver).tile_memory
-    at_work = _side(math.isqrt(pixels), side) ** 2 * recipe.scale**2
+    at_work = _side(math.isqrt(pixels), side, recipe.scale) ** 2 * recipe.scale**2
     return max(
         peak_of_kernel(pixels, recipe, has_kernel=has_kernel),
         FIXED + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
@@ -88,16 +86,20 @@ def largest_tile(limit: int, pixels: int, recipe: Recipe, *, has_kernel: bool = 
     if recipe.joint or not per_pixel:
         return recipe.settings.tile // recipe.scale
     free = limit - FIXED - pixels * (PER_INPUT_PIXEL + recipe.scale**2 * PER_OUTPUT_PIXEL)
-    return max(SMALLEST, (math.isqrt(free // per_pixel) - _AROUND) // BLOCK * BLOCK)
+    return max(SMALLEST, (math.isqrt(free // per_pixel) - _around(recipe.scale)) // BLOCK * BLOCK)
 
 
 def _in_words(recipe: Recipe) -> str:
     return f"{recipe.kernel_method} and {'--joint' if recipe.joint else recipe.solver}"
 
 
-def _side(picture: int, tile: int) -> int:
+def _around(scale: int) -> int:
+    return 2 * (halo_at(scale) + MARGIN)
+
+
+def _side(picture: int, tile: int, scale: int) -> int:
     """Of what is solved at once, in low-resolution pixels: the whole picture, or a tile with its surroundings."""
-    return min(picture + 2 * MARGIN, tile + _AROUND)
+    return min(picture + 2 * MARGIN, tile + _around(scale))
 
 
 def _judged(pixels: int, recipe: Recipe) -> int:
@@ -105,7 +107,7 @@ def _judged(pixels: int, recipe: Recipe) -> int:
     gate = solver(recipe.solver).gate
     if recipe.joint or gate is None:
         return 0
-    return int(_side(math.isqrt(pixels), gate(recipe.settings).window)) ** 2 * recipe.scale**2
+    return int(_side(math.isqrt(pixels), gate(recipe.settings).window, recipe.scale)) ** 2 * recipe.scale**2
 
 
 def in_words(size: int) -> str:

@@ -46,7 +46,6 @@ SECONDS = 25.0
 POLISH_SECONDS = 5.0
 """The same for a kernel that is known roughly."""
 
-_RIM = 6
 _TAPER = 8
 _SMALLEST = 4 * _TAPER
 
@@ -157,7 +156,7 @@ def _alternated(
         for low_res in windows:
             # (1) the picture with few edges that explains this window
             latent = _few_edges(low_res, kernel, sharpness, cfg)
-            normal.append(normal_equations(latent, low_res, kernel.shape[0], FINER, _RIM))
+            normal.append(normal_equations(latent, low_res, kernel.shape[0], FINER, rim=0))
         # (2) the kernel between all of these pictures and their windows
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
         check_finite("edges estimate", (matrix, right))

@@ -113,6 +113,8 @@ def _options(target: Format, quality: int) -> dict[str, Any]:
             return {"quality": quality, "subsampling": "4:4:4"}
         case "WEBP":  # exact: keep colours under transparent pixels
             return {"lossless": True, "exact": True}
+        case "PNG":  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
+            return {"compress_level": 4}
         case _:  # TIFF uncompressed: Pillow's compressed writer cannot store EXIF
             return {}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from kfsr.operator.spatial import windows
+RAMP = 12
+"""Low-resolution pixels over which the equations' weight rises from 0 to 1 beyond the rim."""
 
 
 def normal_equations(high_res: Tensor, low_res: Tensor, size: int, scale: int, rim: int) -> tuple[Tensor, Tensor]:
@@ -13,14 +16,41 @@ def normal_equations(high_res: Tensor, low_res: Tensor, size: int, scale: int, r
 
     d: the differences by one low-resolution pixel along both axes, so that brightness does not matter. high_res
     (s*h, s*w), low_res (h, w), size K = s (mod 2), k canonical and flattened. rim: low-resolution pixels along the
-    border that are left out; where the kernel reaches beyond them, the border is circular.
+    border that are left out; beyond it weights rise smoothly, and with 0 all count alike and the border is circular.
+
+    An entry of A^T A is a correlation of two of the s*s polyphase components of d high_res, so all of them come from
+    a few Fourier transforms. That takes each component to be weighted where it lies, not where the equation does,
+    which is why the weights are smooth.
     """
-    inside = slice(rim, -rim or None)
-    matrix, right = high_res.new_zeros(size**2, size**2), high_res.new_zeros(size**2)
+    h, w = low_res.shape
+    fine, coarse = (_weights(h, n, rim)[:, None] * _weights(w, n, rim) for n in (scale, 1))
+    fine, coarse = fine.to(high_res.device), coarse.to(high_res.device)
+    x, y = high_res.double(), low_res.double()
+    cross, right = x.new_zeros(()), x.new_zeros(())
     for axis in (0, 1):
-        fine = torch.roll(high_res, -scale, axis) - high_res
-        a = windows(fine[None, None], size, scale, "circular")[0, 0, :, inside, inside].flatten(1)
-        b = (torch.roll(low_res, -1, axis) - low_res)[inside, inside].flatten()
-        matrix += a @ a.T
-        right += a @ b
-    return matrix.double(), right.double()
+        differences = fine * (torch.roll(x, -scale, axis) - x)
+        phases = torch.fft.rfft2(differences.reshape(h, scale, w, scale).permute(1, 3, 0, 2))
+        wanted = torch.fft.rfft2(coarse * (torch.roll(y, -1, axis) - y))
+        cross = cross + phases.conj()[:, :, None, None] * phases
+        right = right + phases * wanted.conj()
+    cross, right = (torch.fft.irfft2(one, s=(h, w)) for one in (cross, right))
+    # Entry i meets x[s*p + reach[i]]: component `phase`, `step` low-resolution pixels further on.
+    reach = torch.arange(size, device=x.device) - (size - scale) // 2
+    phase, step = reach % scale, torch.div(reach, scale, rounding_mode="floor")
+    a, b, c, d = (
+        torch.arange(size, device=x.device).reshape([-1 if n == axis else 1 for n in range(4)]) for axis in range(4)
+    )
+    lags = (step[c] - step[a]) % h, (step[d] - step[b]) % w
+    matrix = cross[(phase[a], phase[b], phase[c], phase[d], *lags)].reshape(size**2, size**2)
+    vector = right[phase[:, None], phase, (step % h)[:, None], step % w].flatten()
+    return matrix, vector
+
+
+def _weights(length: int, scale: int, rim: int) -> Tensor:
+    """Square roots of the weights along an axis of `length` low-resolution pixels, for `scale` pixels each, float64."""
+    if rim == 0:
+        return torch.ones(scale * length, dtype=torch.float64)
+    at = (torch.arange(scale * length, dtype=torch.float64) + 0.5) / scale
+    inside = torch.minimum(at, length - at) - rim
+    ramp = min(RAMP, length / 4)
+    return 0.5 - 0.5 * torch.cos(math.pi * (inside / ramp).clamp(0, 1))

@@ -18,9 +18,9 @@ from kfsr.progress import Progress, silent
 BLOCK = 8
 """Tiles begin at multiples of this, so that the blocks of pixels that a network works on fall as in the whole."""
 
-HALO = 32
-"""Low-resolution pixels around a tile that are solved with it and thrown away: with them a tile differs from the same
-part of the whole by less than a grey level (`tests/solvers/test_tiles.py`)."""
+HALO = 48
+"""High-resolution pixels, at least, around a tile that are solved with it and thrown away: more of them bring it no
+nearer to the same part of the whole."""
 
 SMALLEST = 64
 """Low-resolution pixels a side: under it a tile is mostly halo, and halving it saves next to nothing."""
@@ -58,17 +58,16 @@ def solve_in_tiles(
     """What a solver's `forward` makes of `low_res` (1, C, h, w): (1, C, s*h, s*w), without gradient.
 
     Networks compute in the device's working precision, and in float32 where that gives no finite result. tile: side in
-    low-resolution pixels of the pieces that the picture is solved in, which bounds the memory; one that fits a tile,
-    or any with None, is solved as it is. Around a larger one lies the margin of the extension that solvers make for a
-    kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would. Where the memory is too
-    little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`; then the error is raised.
-    progress: is told the steps of all tiles together.
-    Raises NumericalError where a tile is not finite; what is pasted is finite and of the right size.
+    low-resolution pixels of the pieces that the picture is solved in, which bounds the memory; one of no more pixels
+    than a tile, or any with None, is solved as it is. Around a larger one lies the margin of the extension that solvers
+    make for a kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would. Where the
+    memory is too little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`; then the
+    error is raised. progress: is told the steps of all tiles together. Raises NumericalError where a tile is not
+    finite; what is pasted is finite and of the right size.
     """
-    tile = tile or max(low_res.shape[-2:])
-    margin = border(kernel_size, scale)
+    margin, halo = border(kernel_size, scale), halo_at(scale)
     h, w = low_res.shape[-2:]
-    if max(h, w) <= tile:
+    if tile is None or h * w <= tile**2:
         try:
             return _solved(low_res, scale, forward, progress)
         except (RuntimeError, MemoryError) as error:
@@ -83,18 +82,23 @@ def solve_in_tiles(
 
     while waiting:
         one = waiting[0]
-        piece = _with_halo(around, one, margin)
+        piece = _with_halo(around, one, halo, margin)
         try:
             x = _solved(piece, scale, forward, of_all)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(one.rows, one.cols), error)
             waiting = [part for left in waiting for part in left.cut(tile)]
             continue
-        inner = x[..., scale * HALO : scale * (HALO + one.rows), scale * HALO : scale * (HALO + one.cols)]
+        inner = x[..., scale * halo : scale * (halo + one.rows), scale * halo : scale * (halo + one.cols)]
         out[..., scale * one.row :, scale * one.col :][..., : scale * one.rows, : scale * one.cols] = inner
         del waiting[0]
         done += 1
     return out
+
+
+def halo_at(scale: int) -> int:
+    """`HALO` in low-resolution pixels, whole blocks."""
+    return math.ceil(HALO / scale / BLOCK) * BLOCK
 
 
 def cropped(x: Tensor, rim: int) -> Tensor:
@@ -120,10 +124,10 @@ def _smaller(side: int, error: Exception) -> int:
     return max(SMALLEST, side // 2)
 
 
-def _with_halo(around: Tensor, one: Tile, margin: int) -> Tensor:
-    """The tile and `HALO` on every side; the extended picture is periodic."""
-    rows = torch.arange(one.row - HALO, one.row + one.rows + HALO, device=around.device) + margin
-    cols = torch.arange(one.col - HALO, one.col + one.cols + HALO, device=around.device) + margin
+def _with_halo(around: Tensor, one: Tile, halo: int, margin: int) -> Tensor:
+    """The tile and `halo` on every side; the extended picture is periodic."""
+    rows = torch.arange(one.row - halo, one.row + one.rows + halo, device=around.device) + margin
+    cols = torch.arange(one.col - halo, one.col + one.cols + halo, device=around.device) + margin
     return around[..., rows % around.shape[-2], :][..., cols % around.shape[-1]]
 
 

@@ -133,8 +133,8 @@ class Prior(nn.Module):
             skips.append(y)
         y = self.body(y)
         for up, skip in zip(self.up, reversed(skips), strict=False):
-            y = up(y + skip)
-        y = self.tail(y + skips[0])
+            y = up(y.add_(skip))
+        y = self.tail(y.add_(skips[0]))
         return x + F.pixel_shuffle(y, 2)[..., :h, :w]
 
 
@@ -240,7 +240,7 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
 METHOD = Solver(
     prepare=_prepare,
     seconds=lambda pixels, recipe: 6e-6 * pixels * recipe.settings.unrolled.ensemble,
-    tile_memory=420,
+    tile_memory=300,
     gate=lambda settings: settings.unrolled.gate,
     networks=NETWORKS,
     uncertain=True,

@@ -1,4 +1,4 @@
-"""The kernel between two pictures: found exactly where one of them is the other's."""
+"""The kernel between two pictures, where one of them is the other's: exact but for the smooth weights at the border."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from skimage import data
 
 from kfsr.operator.fit import normal_equations
-from kfsr.operator.spatial import degrade
+from kfsr.operator.spatial import degrade, windows
 
-SHARP = torch.from_numpy(data.astronaut()[0:192, 130:322, 1] / 255.0).double()
+SHARP = torch.from_numpy(data.astronaut()[0:504, 0:480, 1] / 255.0).double()
 
 
 def some_kernel(size):
@@ -22,7 +22,7 @@ def test_the_true_picture_gives_the_true_kernel(scale, size):
     low_res = degrade(SHARP[None, None], k, scale)[0, 0] + 0.2  # brightness does not matter
     matrix, right = normal_equations(SHARP, low_res, size, scale, rim=6)
     found = torch.linalg.solve(matrix, right).reshape(size, size)
-    assert (found - k).abs().max() < 1e-6
+    assert (found - k).abs().max() < 0.006 * k.max()
 
 
 def test_the_rim_is_left_out():
@@ -30,8 +30,8 @@ def test_the_rim_is_left_out():
     low_res = degrade(SHARP[None, None], k, 2)[0, 0]
     low_res[:3] = 0
     spoilt, whole = (torch.linalg.solve(*normal_equations(SHARP, low_res, 6, 2, rim)).reshape(6, 6) for rim in (0, 6))
-    assert (whole - k).abs().max() < 1e-6
-    assert (spoilt - k).abs().max() > 1e-3
+    assert (whole - k).abs().max() < 0.006 * k.max()
+    assert (spoilt - k).abs().max() > 0.02 * k.max()
 
 
 def test_without_a_rim_the_border_is_circular():
@@ -39,3 +39,20 @@ def test_without_a_rim_the_border_is_circular():
     low_res = degrade(SHARP[None, None], k, 2, "circular")[0, 0]
     found = torch.linalg.solve(*normal_equations(SHARP, low_res, 6, 2, rim=0)).reshape(6, 6)
     assert (found - k).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(("scale", "size"), [(1, 5), (2, 6), (3, 7)])
+def test_they_are_sums_over_all_equations(scale, size):
+    """Against the matrix with a row for each low-resolution pixel and axis, circular."""
+    rng = torch.Generator().manual_seed(0)
+    low_res = torch.rand(10, 12, generator=rng, dtype=torch.float64)
+    high_res = torch.rand(scale * 10, scale * 12, generator=rng, dtype=torch.float64)
+    rows, wanted = [], []
+    for axis in (0, 1):
+        fine = torch.roll(high_res, -scale, axis) - high_res
+        rows.append(windows(fine[None, None], size, scale, "circular")[0, 0].flatten(1).T)
+        wanted.append((torch.roll(low_res, -1, axis) - low_res).flatten())
+    a, b = torch.cat(rows), torch.cat(wanted)
+    matrix, right = normal_equations(high_res, low_res, size, scale, rim=0)
+    torch.testing.assert_close(matrix, a.T @ a)
+    torch.testing.assert_close(right, a.T @ b)

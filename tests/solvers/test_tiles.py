@@ -12,7 +12,7 @@ from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.progress import silent
 from kfsr.settings import UnfoldingSettings
 from kfsr.solvers import unfolding, unrolled
-from kfsr.solvers.tiles import HALO, SMALLEST, Tile, on_device_or_cpu, solve_in_tiles
+from kfsr.solvers.tiles import SMALLEST, Tile, halo_at, on_device_or_cpu, solve_in_tiles
 from kfsr.weights import network
 
 KERNEL = 14
@@ -56,7 +56,7 @@ def test_every_pixel_lies_in_one_tile(size, side):
     assert (covered == 1).all()
 
 
-@pytest.mark.parametrize("size", [(150, 97), (200, 20)], ids=str)
+@pytest.mark.parametrize("size", [(150, 97), (330, 20)], ids=str)
 @pytest.mark.parametrize("tile", [64, 80])
 def test_what_looks_no_further_than_the_halo_is_exactly_the_whole(size, tile):
     y = picture(*size, channels=3)
@@ -77,7 +77,7 @@ def test_what_looks_no_further_than_the_halo_is_exactly_the_whole(size, tile):
 )
 def test_too_little_memory_halves_the_tile_and_goes_on(error):
     y = picture(300, 260)
-    solve = Limited((70 + 2 * HALO) ** 2, error)
+    solve = Limited((70 + 2 * halo_at(2)) ** 2, error)
     out = solve_in_tiles(y, KERNEL, 2, solve, 300)
     assert solve.asked[0] == (300, 260)  # tried whole, then in smaller and smaller tiles
     refused = [size for size in solve.asked if size[0] * size[1] > solve.most]
@@ -118,7 +118,7 @@ def test_where_no_tile_is_small_enough_the_error_is_raised():
     with pytest.raises(torch.OutOfMemoryError):
         solve_in_tiles(picture(300, 300), KERNEL, 2, solve, 256)
     assert len(solve.asked) < 10
-    assert min(max(size) for size in solve.asked) <= SMALLEST + 2 * HALO
+    assert min(max(size) for size in solve.asked) <= SMALLEST + 2 * halo_at(2)
 
 
 def test_other_errors_are_raised_at_once():
