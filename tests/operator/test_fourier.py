@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from kfsr.errors import UsageError
-from kfsr.operator.fourier import DataStep, border, circular_degrade, fold, padded, transfer_function
+from kfsr.operator.fourier import DataStep, border, circular_degrade, fast_size, fold, padded, transfer_function
 from kfsr.operator.spatial import degrade
 
 
@@ -139,3 +139,15 @@ def test_folding_is_the_spectrum_of_every_scale_th_sample(scale):
     sampled = signal[::scale, ::scale]
     full, low = (np.abs(np.fft.fft2(x)) ** 2 / x.size for x in (signal, sampled))
     assert np.allclose(fold(full, scale), low, rtol=1e-9, atol=1e-15)
+
+
+def test_fast_sizes():
+    assert [fast_size(n) for n in (1, 13, 17, 121, 526, 1009)] == [1, 13, 18, 121, 528, 1014]
+
+
+@pytest.mark.parametrize("size", [(17, 23), (29, 16)])
+def test_fast_padding_only_adds_below_and_on_the_right(size):
+    y = torch.rand(1, 1, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    wide = padded(y, 4, fast=True)
+    assert all(fast_size(side) == side >= n + 8 for side, n in zip(wide.shape[-2:], size, strict=True))
+    assert torch.equal(wide[..., 4 : 4 + size[0], 4 : 4 + size[1]], y)
