@@ -32,7 +32,7 @@ from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations
-from kfsr.operator.fourier import circular_degrade, fold, transfer_function
+from kfsr.operator.fourier import circular_degrade, fold_half, transfer_function, unfold_half
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
@@ -216,24 +216,27 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
     its last value; D is diagonal in the Fourier domain.
     """
     shape = (low_res.shape[0] * FINER, low_res.shape[1] * FINER)
-    blur = transfer_function(kernel, FINER, shape)
+    half = slice(shape[1] // 2 + 1)  # of every spectrum: the pictures are real
+    blur = transfer_function(kernel, FINER, shape)[:, half].contiguous()
+    power, conjugate = blur.abs() ** 2, blur.conj()
     spread = torch.zeros(shape)
     spread[::FINER, ::FINER] = low_res
-    data = blur.conj() * torch.fft.fft2(spread)
-    rows, cols = (_difference_transfer(shape, axis) for axis in (0, 1))
+    data = conjugate * torch.fft.rfft2(spread)
+    rows, cols = (_difference_transfer(shape, axis)[:, half] for axis in (0, 1))
     roughness = rows.abs() ** 2 + cols.abs() ** 2
     x = bicubic_upscale(low_res[None, None], FINER)[0, 0]
     coupling = 2 * sharpness
     while coupling < cfg.last_coupling:
         down, right = torch.roll(x, -1, 0) - x, torch.roll(x, -1, 1) - x
         kept = (down**2 + right**2 >= sharpness / coupling).float()
-        gradients = rows.conj() * torch.fft.fft2(kept * down) + cols.conj() * torch.fft.fft2(kept * right)
+        gradients = rows.conj() * torch.fft.rfft2(kept * down) + cols.conj() * torch.fft.rfft2(kept * right)
         stay = cfg.inertia * coupling
         regulariser = coupling * roughness + stay
-        total = data + coupling * gradients + stay * torch.fft.fft2(x)
+        total = data + coupling * gradients + stay * torch.fft.rfft2(x)
         # The aliases of each low-resolution frequency are solved for together: (A^T A + D)^-1 by Woodbury's identity.
-        aliases = fold(blur * total / regulariser, FINER) / (fold(blur.abs() ** 2 / regulariser, FINER) + 1)
-        x = torch.fft.ifft2((total - blur.conj() * aliases.repeat(FINER, FINER)) / regulariser).real
+        seen, weight = (fold_half(one / regulariser, FINER, shape[1]) for one in (blur * total, power))
+        aliases = unfold_half(seen / (weight + 1), FINER, shape[1])
+        x = torch.fft.irfft2((total - conjugate * aliases) / regulariser, s=shape)
         coupling *= 2
     return x
 

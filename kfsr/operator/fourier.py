@@ -6,6 +6,7 @@ The same convention and the same kernels, (K, K) or (B or 1, C or 1, K, K), as `
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -41,6 +42,18 @@ def fold(spectrum: Spectrum, scale: int) -> Spectrum:
     return spectrum.reshape(*each, scale, height // scale, scale, width // scale).mean((-4, -2))
 
 
+def fold_half(half: Tensor, scale: int, width: int) -> Tensor:
+    """`fold` of the whole spectrum of a real picture of that width, from the half that rfft2 gives."""
+    rows = _mean_of_parts(half, scale, -2)  # first, since that needs no other half
+    mirrored = rows[..., 1 : (width + 1) // 2].flip(-1, -2).roll(1, -2).conj()
+    return _mean_of_parts(torch.cat([rows, mirrored], -1), scale, -1)
+
+
+def unfold_half(low_res: Tensor, scale: int, width: int) -> Tensor:
+    """The half spectrum, of a picture of that width, that repeats a low-resolution spectrum in all of its aliases."""
+    return low_res.repeat(*[1] * (low_res.ndim - 2), scale, scale // 2 + 1)[..., : width // 2 + 1]
+
+
 class DataStep:
     """argmin_x |y - degrade(x, kernel, scale, "circular")|^2 + a |x - z|^2, prepared once for one y and one kernel.
 
@@ -53,22 +66,15 @@ class DataStep:
         self.size = (low_res.shape[-2] * scale, low_res.shape[-1] * scale)
         # Of real pictures half the columns of a spectrum say all.
         self.transfer = transfer_function(kernel, scale, self.size)[..., : self.size[1] // 2 + 1].contiguous()
-        self.power = self._folded(self.transfer.abs() ** 2)
+        self.power = fold_half(self.transfer.abs() ** 2, scale, self.size[1])
         self.low_res = torch.fft.fft2(low_res)
 
     def __call__(self, z: Tensor, a: Tensor | float) -> Tensor:
         """z (B, C, H, W) moved onto the data; `a` broadcasts against (B, C, 1, 1)."""
-        again = self._folded(self.transfer * torch.fft.rfft2(z))
+        again = fold_half(self.transfer * torch.fft.rfft2(z), self.scale, self.size[1])
         missing = (self.low_res - again) / (self.power + a)
-        aliases = missing.repeat(1, 1, 1, self.scale // 2 + 1)[..., None, :, : self.transfer.shape[-1]]
-        change = self.transfer.conj().unflatten(-2, (self.scale, -1)) * aliases
-        return torch.fft.irfft2(change.flatten(-3, -2), s=self.size).add_(z)
-
-    def _folded(self, half: Tensor) -> Tensor:
-        """`fold` of the spectrum whose left half this is: rows first, which need no other half."""
-        rows = half.unflatten(-2, (self.scale, -1)).mean(-3)
-        mirrored = rows[..., 1 : (self.size[1] + 1) // 2].flip(-1, -2).roll(1, -2).conj()
-        return torch.cat([rows, mirrored], -1).unflatten(-1, (self.scale, -1)).mean(-2)
+        change = self.transfer.conj() * unfold_half(missing, self.scale, self.size[1])
+        return torch.fft.irfft2(change, s=self.size).add_(z)
 
 
 def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
@@ -106,6 +112,12 @@ def padded(low_res: Tensor, margin: int, *, fast: bool = False) -> Tensor:
         gap = fade * wide[..., size + around :] + (1 - fade) * wide[..., :around]
         low_res = torch.cat([gap[..., around - margin :], low_res, gap[..., : around - margin]], -1).transpose(-1, -2)
     return low_res
+
+
+def _mean_of_parts(spectrum: Tensor, parts: int, axis: int) -> Tensor:
+    """Mean of equal parts along an axis: several times as fast as `mean`, whose steps through memory are long."""
+    total = reduce(torch.add, spectrum.chunk(parts, axis))
+    return total / parts
 
 
 def _is_fast(size: int) -> bool:
