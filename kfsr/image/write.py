@@ -26,6 +26,7 @@ from kfsr.image.value import Image
 _JPEG_SEGMENT = 65533
 _XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
 _XMP_TAG = 700
+_BAND = 256  # rows rounded at once
 
 # What Pillow's encoders are known to raise.
 _ENCODE_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, OverflowError, struct.error)
@@ -177,7 +178,10 @@ def _to_pillow(image: Image, target: Format, prefix: str) -> tuple[PIL.Image.Ima
 
 
 def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    rounded: npt.NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    rounded = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _BAND):
+        band = slice(start, start + _BAND)
+        rounded[band] = np.rint(np.clip(values[band], 0, 1) * 255)
     return rounded
 
 

@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.image import Image
-from kfsr.operator.spatial import bicubic_upscale
 
-REACH = 16.0
-"""Standard deviation, low-resolution pixels, of the window over which the result keeps the picture's mean: wide enough
-that no grain comes back, narrow enough that a window of a picture is corrected as the whole is."""
+BLOCK = 4
+"""Low-resolution pixels a side whose mean is taken before anything is smoothed."""
+
+REACH = 4.0
+"""Standard deviation, in blocks, of the window over which the result keeps the picture's mean: wide enough that no
+grain comes back, narrow enough that a window of a picture is corrected as the whole is."""
 
 ROUNDS = 3
 """Of the correction: a bent curve does not move the middle tones of every place by as much."""
@@ -26,8 +28,8 @@ LEAST_MOVABLE = 0.02
 MOST = 0.1
 """The strongest bend, 13 grey levels in the middle tones: asked for by text, where nothing but edges can move."""
 
-BAND = 256
-"""Low-resolution rows corrected at once."""
+BAND = 64
+"""Rows of blocks corrected at once."""
 
 PEAK = 1.0
 """How far alpha may leave the range of the pixels around it, in parts of that range: a stroke thinner than a pixel is
@@ -56,15 +58,17 @@ def keep_means(high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: i
     low_res = low_res.to(high_res.device)
     seen = torch.ones_like(low_res[:, :1]) if alpha is None else (alpha.to(high_res.device) + 1) / 2
     for _ in range(ROUNDS):
-        # Over s x s pixels exactly: the mean of these means is that of the picture.
-        missing = _smooth(seen * (low_res - F.avg_pool2d(high_res, scale)))
-        bands = high_res.split(BAND * scale, -2)
-        movable = _smooth(seen * torch.cat([F.avg_pool2d(1 - band.square(), scale) for band in bands], -2))
+        bands = high_res.split(BAND * BLOCK * scale, -2)
+        shown = torch.cat([F.avg_pool2d(band, scale) for band in bands], -2)
+        movable = torch.cat([F.avg_pool2d(1 - band.square(), scale) for band in bands], -2)
+        missing, movable = (_smooth(seen * one) for one in (low_res - shown, movable))
         _bend(high_res, missing / movable.clamp_min(LEAST_MOVABLE), scale)
 
 
 def _smooth(x: Tensor) -> Tensor:
-    """Gaussian of standard deviation `REACH`; the border mirrors its own pixels too, which leaves the mean as it is."""
+    """Means of blocks, under a Gaussian of `REACH`; the border mirrors its own blocks too, which leaves the mean as it
+    is."""
+    x = F.avg_pool2d(x, BLOCK, ceil_mode=True)
     radius = math.ceil(3 * REACH)
     weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device) / REACH) ** 2)
     weights = (weights / weights.sum()).to(x.dtype)
@@ -72,19 +76,20 @@ def _smooth(x: Tensor) -> Tensor:
         size = x.shape[-1]
         at = torch.arange(-radius, size + radius, device=x.device).remainder(2 * size)
         wide = x[..., torch.minimum(at, 2 * size - 1 - at)]
-        flat = wide.reshape(-1, 1, wide.shape[-1])
-        x = F.conv1d(flat, weights[None, None]).reshape(x.shape).transpose(-1, -2)
+        lines = wide.reshape(-1, 1, wide.shape[-1])
+        x = F.conv1d(lines, weights[None, None]).reshape(x.shape).transpose(-1, -2)
     return x
 
 
 def _bend(high_res: Tensor, field: Tensor, scale: int) -> None:
-    """x <- x + field (1 - x^2), in place, with `field` (1, C, h, w) interpolated; a band of rows at a time."""
-    rows = field.shape[-2]
+    """x <- x + field (1 - x^2), in place, a band at a time; `field`, one value a block, is interpolated."""
+    side, rows = BLOCK * scale, field.shape[-2]
     for start in range(0, rows, BAND):
         stop = min(rows, start + BAND)
-        band = field[..., torch.arange(start - 2, stop + 2, device=field.device).clamp(0, rows - 1), :]
-        fine = bicubic_upscale(band, scale)[..., 2 * scale : -2 * scale, :].clamp_(-MOST, MOST)
-        part = high_res[..., start * scale : stop * scale, :]
+        band = field[..., torch.arange(start - 1, stop + 1, device=field.device).clamp(0, rows - 1), :]
+        fine = F.interpolate(band, scale_factor=float(side), mode="bilinear", align_corners=False).clamp_(-MOST, MOST)
+        part = high_res[..., start * side : stop * side, :]
+        fine = fine[..., side : side + part.shape[-2], : part.shape[-1]]
         part.add_(fine.mul_(1 - part.square()))
 
 
