@@ -144,8 +144,9 @@ class UnrolledNet(nn.Module):
     With y (B, 3, h, w), kernel (B, 1, K, K) or (K, K) canonical, x_0 = bicubic interpolation, for i = 1 .. n:
 
         z_i = argmin_z |y - A z|^2 + a_i |z - x_(i-1)|^2                  (data step, USRNet eq. 9)
-        x_i = Prior(z_i, b_i, uncertainty)                                (prior step)
+        x_i = Prior_i(z_i, b_i, uncertainty, correlation)                 (prior step)
 
+    One prior serves all iterations but the last, which has its own: it alone makes the picture that is seen.
     a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
     deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for the least exact ones
     in training (`kfsr.kernel.random`).
@@ -154,7 +155,7 @@ class UnrolledNet(nn.Module):
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:
         super().__init__()
         self.iterations = iterations
-        self.prior = Prior(widths, blocks)
+        self.prior, self.last_prior = Prior(widths, blocks), Prior(widths, blocks)
         last = nn.Linear(64, 2 * iterations)
         self.schedule = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), last)
         # The splitting as it is without training: levels from .2 down to .01, weights sigma^2 / level^2.
@@ -182,7 +183,8 @@ class UnrolledNet(nn.Module):
         x = bicubic_upscale(low_res, scale)
         for i in range(self.iterations):
             a = noise**2 * weights[:, i].exp()
-            x = self.prior(step(x, a[:, None, None, None]), levels[:, i].exp(), uncertainty, rho)
+            prior = self.last_prior if i + 1 == self.iterations else self.prior
+            x = prior(step(x, a[:, None, None, None]), levels[:, i].exp(), uncertainty, rho)
         return x
 
 
@@ -195,7 +197,11 @@ def from_state(state: dict[str, Tensor]) -> UnrolledNet:
             widths.append(state[name].shape[0])
         net = UnrolledNet(tuple(widths), blocks, state["schedule.4.bias"].shape[0] // 2)
         state = {name: value.float() for name, value in state.items()}
-        for name in ("prior.head.weight", "schedule.0.weight"):
+        for name in list(state):
+            # Weights of version 0.5 and before have one prior for all iterations.
+            if name.startswith("prior."):
+                state.setdefault(name.replace("prior.", "last_prior.", 1), state[name])
+        for name in ("prior.head.weight", "last_prior.head.weight", "schedule.0.weight"):
             # Weights of version 0.5 and before know no correlation.
             state[name] = _wider(state[name], net.get_parameter(name).shape[1])
         net.load_state_dict(state)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from kfsr.numerics import weights_from, working_dtype
 from kfsr.solvers.unrolled import UnrolledNet, from_state
 from kfsr.training.degradations import draw
+from kfsr.training.optimiser import MuonAndAdam
 from kfsr.training.photographs import Photographs, tell
 
 SCALES = {1: 0.12, 2: 0.4, 3: 0.12, 4: 0.36}
@@ -105,13 +106,15 @@ def _tensor(pictures: np.ndarray) -> Tensor:
 
 
 def denoising_loss(net: UnrolledNet, photographs: Photographs, plan: Plan, rng: np.random.Generator) -> Tensor:
-    """Of the prior alone on white noise of levels from .008 to .5: L1 over the level's root."""
+    """Of both priors alone, half a batch each, on white noise of levels from .008 to .5: L1 over the level's root."""
     device = next(net.parameters()).device
     clean = _tensor(photographs.draw(max(1, plan.pixels // 96**2), 96, rng)).to(device)
     level = torch.from_numpy(0.008 * np.exp(rng.random(len(clean)) * math.log(60))).float().to(device)
     noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32)).to(device)
     none = torch.zeros_like(level)
-    guess = net.prior(clean + level[:, None, None, None] * noise, level, none, none)
+    noisy = clean + level[:, None, None, None] * noise
+    halves = zip((net.prior, net.last_prior), noisy.chunk(2), level.chunk(2), none.chunk(2), strict=False)
+    guess = torch.cat([prior(part, own, zero, zero) for prior, part, own, zero in halves])
     return ((guess - clean).abs().mean((1, 2, 3)) / level.sqrt()).mean()
 
 
@@ -141,7 +144,7 @@ def train(
     """
     device = next(net.parameters()).device
     average = copy.deepcopy(net).requires_grad_(False)
-    optimiser = torch.optim.Adam(net.parameters(), plan.rate, betas=(0.9, 0.99))
+    optimiser = MuonAndAdam(net.parameters(), plan.rate)
     checkpoint = folder / "checkpoint.pt"
     step, seconds = 0, 0.0
     if checkpoint.exists():
@@ -166,15 +169,13 @@ def train(
         if ended:
             return average
         rate = peak * min(1.0, (part + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * fraction)) / 2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
         rng = np.random.default_rng([plan.seed, step])
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = (denoising_loss if denoising else solving_loss)(net, photographs, plan, rng)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0 if denoising else 3.0)
-        optimiser.step()
+        optimiser.step(rate)
         keep = min(0.998, (part + 1) / (part + 10))
         with torch.no_grad():
             for mean, now in zip(average.parameters(), net.parameters(), strict=True):

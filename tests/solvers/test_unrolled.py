@@ -17,7 +17,8 @@ def fresh(seed=0, **sizes):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = UnrolledNet(**{"widths": (8, 12), "blocks": 1, "iterations": 2, **sizes})
-        torch.nn.init.normal_(net.prior.tail.weight, std=0.02)
+        for prior in (net.prior, net.last_prior):
+            torch.nn.init.normal_(prior.tail.weight, std=0.02)
     return net.eval()
 
 
@@ -74,7 +75,8 @@ def test_pictures_of_a_batch_do_not_see_each_other():
 
 def test_without_a_prior_it_is_the_data_step():
     net = fresh()
-    torch.nn.init.zeros_(net.prior.tail.weight)
+    for prior in (net.prior, net.last_prior):
+        torch.nn.init.zeros_(prior.tail.weight)
     truth, kernel = noise(1, 3, 24, 32), kernel_of([[1, 0], [0, 1]])
     y = degrade(truth, kernel, 2)
     x = unrolled.solve(y, kernel, 2, net, Told(0.0, 0.0))
@@ -103,6 +105,16 @@ def test_sizes_are_read_from_the_parameters():
     again = from_state(net.state_dict()).eval()
     y, kernel, one = noise(1, 3, 9, 11), kernel_of(SLANTED), torch.ones(1)
     assert torch.equal(net(y, kernel, 2, one, one), again(y, kernel, 2, one, one))
+
+
+def test_the_last_iteration_has_a_prior_of_its_own():
+    """Weights with one prior for all, as they were before, use it there too."""
+    net, (y, kernel, one) = fresh(3), (noise(1, 3, 9, 11), kernel_of(SLANTED), torch.ones(1))
+    old = {name: value for name, value in net.state_dict().items() if not name.startswith("last_prior.")}
+    again = from_state(old)
+    assert not torch.equal(again(y, kernel, 2, one, one), net(y, kernel, 2, one, one))
+    net.last_prior.load_state_dict(net.prior.state_dict())
+    assert torch.equal(again(y, kernel, 2, one, one), net(y, kernel, 2, one, one))
 
 
 @pytest.mark.parametrize("spoil", ["empty", "missing", "misshapen"])

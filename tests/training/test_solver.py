@@ -24,7 +24,8 @@ def test_a_few_steps_give_weights_that_load(photographs, tmp_path, capfd):
     assert json.loads(capfd.readouterr().err)["step"] == 100
     net = from_state(weights(tmp_path))
     assert net.iterations == 2
-    assert net.prior.tail.weight.abs().max() > 0  # zero before training
+    for prior in (net.prior, net.last_prior):
+        assert prior.tail.weight.abs().max() > 0  # zero before training
     one = torch.tensor([0.01])
     assert net(torch.rand(1, 3, 9, 8), torch.ones(2, 2) / 4, 2, one, one).isfinite().all()
 
