@@ -16,13 +16,13 @@ from kfsr.estimators.registry import estimator
 from kfsr.recipe import Recipe
 from kfsr.solvers.registry import solver
 
-START = 4.0
+START = 2.0
 """Seconds until a process is ready: importing torch, mostly."""
 
-REFINED_PIXEL = 20e-6
+REFINED_PIXEL = 9e-6
 """Seconds per high-resolution pixel of the refinement's window."""
 
-GATE = 0.09
+GATE = 0.05
 """Seconds of the gate's first trial, times scale^2; later ones are not counted."""
 
 

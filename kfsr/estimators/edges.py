@@ -40,10 +40,10 @@ from kfsr.settings import EdgesSettings
 FINER = 2
 """Pixels of that grid per low-resolution pixel, at every scale: what lies beyond the second alias cannot be seen."""
 
-SECONDS = 25.0
+SECONDS = 10.0
 """Of one thread, whatever the picture's size: its windows have one."""
 
-POLISH_SECONDS = 5.0
+POLISH_SECONDS = 2.0
 """The same for a kernel that is known roughly."""
 
 _TAPER = 8

@@ -245,7 +245,7 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
 
 METHOD = Solver(
     prepare=_prepare,
-    seconds=lambda pixels, recipe: 6e-6 * pixels * recipe.settings.unrolled.ensemble,
+    seconds=lambda pixels, recipe: 3e-6 * pixels * recipe.settings.unrolled.ensemble,
     tile_memory=300,
     gate=lambda settings: settings.unrolled.gate,
     networks=NETWORKS,
