@@ -180,13 +180,28 @@ class RefineSettings:
 
 
 @dataclass(frozen=True)
+class BicubicSettings:
+    """How an estimate looks that stands for the kernel of a bicubic resize, as programs make it. least, most: geometric
+    mean of its standard deviations along the axes, low-resolution pixels (a resize that averages areas is narrower,
+    optics are wider). ratio: of the two, at most. noise: of the picture, [-1, 1] units, at most. odds: log odds of that
+    the kernel is no Gaussian, at most. uncertainty: of the bicubic kernel, for the solver."""
+
+    least: float = 0.35
+    most: float = 0.5
+    ratio: float = 1.22
+    noise: float = 0.016
+    odds: float = -3.5
+    uncertainty: float = 0.2
+
+
+@dataclass(frozen=True)
 class AutoSettings:
     """gaussian_method: what a kernel is found with that looks like a Gaussian. most_noise: [-1, 1]
     units, from which on edges are too rough to tell a kernel. least_odds: log odds of that the
     kernel is no Gaussian under which it is taken for one. odds_of_size: what such odds gain where the spectral
     fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
     which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
-    the root of more, which show a smaller blur."""
+    the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -194,6 +209,7 @@ class AutoSettings:
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
     pixels: int = 256**2
+    bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
-"""The method that suits the picture: a Gaussian's where the kernel looks like one, else the edges'."""
+"""The method that suits the picture: bicubic's kernel where a program resized it, a Gaussian's where the kernel looks
+like one, else the edges'."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from kfsr.analysis.problem import Problem
 from kfsr.errors import NothingToLearn
 from kfsr.estimators import edges
-from kfsr.estimators.calibration import calibrated
+from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.method import Estimator
 from kfsr.estimators.registry import estimator
-from kfsr.kernel import Kernel
+from kfsr.kernel import Kernel, Provenance, bicubic_kernel
 from kfsr.pipeline.kernels import estimated, stamped
 from kfsr.recipe import Recipe
+from kfsr.settings import BicubicSettings
 
 
 def _of_problem(problem: Problem) -> Kernel:
@@ -24,6 +28,10 @@ def _of_problem(problem: Problem) -> Kernel:
         problem.choice = f"{cfg.gaussian_method}: {reason}"
         return estimated(problem, cfg.gaussian_method)
 
+    if _is_bicubic(known, problem.scale, cfg.bicubic):
+        problem.choice = "bicubic: a clean picture under a small round kernel, as programs resize"
+        origin = Provenance("estimated", "bicubic", len(problem.pictures), cfg.bicubic.uncertainty)
+        return bicubic_kernel(problem.scale).stamped(origin)
     if odds < cfg.least_odds:
         return gaussian(f"the kernel looks like a Gaussian (log odds {-odds:.1f})")
     if known.noise > cfg.most_noise:
@@ -40,6 +48,16 @@ def _of_problem(problem: Problem) -> Kernel:
         return gaussian(f"the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do")
     problem.choice = f"edges: the kernel does not look like a Gaussian (log odds {odds:.1f})"
     return stamped(problem, "edges", edges.completed(problem, free))
+
+
+def _is_bicubic(known: Calibration, scale: int, cfg: BicubicSettings) -> bool:
+    """Whether the estimate, noise and sharpening are those of a photograph that a program shrank. A Gaussian of that
+    size inverts it badly: what bicubic keeps of high frequencies is amplified as if it had been lost."""
+    small, large = np.linalg.eigvalsh(known.kernel.covariance)
+    if small <= 0 or known.sharpening is not None or known.noise > cfg.noise or known.odds > cfg.odds:
+        return False
+    size = float((small * large) ** 0.25) / scale
+    return cfg.least <= size <= cfg.most and float((large / small) ** 0.5) <= cfg.ratio
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:

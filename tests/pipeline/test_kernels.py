@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pictures import TINY, low_resolution, photo, up
+from PIL import Image, ImageFilter
 from safetensors.torch import save_file
+from skimage import data
 
 import kfsr
 from kfsr import settings, weights
@@ -37,6 +39,30 @@ def test_auto_takes_the_presets_gaussian_where_the_picture_looks_like_it(monkeyp
     monkeypatch.setitem(settings.PRESETS, "learned", learned)
     assert kfsr.estimate_kernel(low, scale=2, preset="learned").method == "ikl"
     assert settings.PRESETS["best"].auto.gaussian_method == "ikl"
+
+
+def test_auto_knows_a_clean_bicubic_resize():
+    """And gains by it over the Gaussian that stands for it."""
+    sharp = Image.fromarray(data.coffee())
+    low = np.asarray(sharp.resize((300, 200), Image.Resampling.BICUBIC))
+    found = kfsr.upscale(low, scale=2, preset="fast")
+    assert found.kernel.method == "bicubic"
+    assert found.report.choice.startswith("bicubic: ")
+    assert found.kernel.provenance.source == "estimated"
+    gaussian = kfsr.upscale(low, scale=2, preset="fast", kernel_method="spectral")
+    error, other = (np.abs(one.image.pixels - np.asarray(sharp) / 255.0).mean() for one in (found, gaussian))
+    assert error < other
+
+
+def test_a_noisy_or_sharpened_resize_is_not_taken_for_a_plain_one():
+    sharp = Image.fromarray(data.coffee())
+    low = sharp.resize((300, 200), Image.Resampling.BICUBIC)
+    noise = 8 * np.random.default_rng(0).standard_normal((200, 300, 3))
+    noisy = np.rint((np.asarray(low) + noise).clip(0, 255)).astype(np.uint8)
+    masked = np.asarray(low.filter(ImageFilter.UnsharpMask(1.0, 120, 0)))
+    averaged = np.asarray(sharp.resize((300, 200), Image.Resampling.BOX))
+    for picture in (noisy, masked, averaged):
+        assert kfsr.estimate_kernel(picture, scale=2, preset="fast", refine=False).method == "spectral"
 
 
 def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monkeypatch):
