@@ -32,7 +32,7 @@ PER_OUTPUT_PIXEL = 12
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
 
-PER_REFINED_PIXEL = 1150
+PER_REFINED_PIXEL = 800
 """Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
 
