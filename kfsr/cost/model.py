@@ -1,8 +1,8 @@
 """What a run is going to take, roughly: seconds and memory, from the sizes of the pictures and the recipe.
 
-The seconds are of one thread of an AMD EPYC; each method says its own. Other settings are reckoned from their numbers of
-steps; other machines are faster or slower by a factor. A picture of 510 x 339 by 4 took 14.8 s with `--threads 1`, where
-14 are said; where `edges` are needed, which nobody knows before, it takes longer.
+The seconds are of one thread of an AMD EPYC; each method says its own. Other settings are reckoned from their numbers
+of steps; other machines are faster or slower by a factor. A picture of 510 x 339 by 4 took 14.8 s with `--threads 1`,
+where 14 are said; where `edges` are needed, which nobody knows before, it takes longer.
 """
 
 from __future__ import annotations
