@@ -284,7 +284,7 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(
-        refine=RefineSettings(window=352),  # too small at x4, where there is next to nothing to gain
+        refine=RefineSettings(window=352),
         ikl=IklSettings(patch=PatchSettings(steps=150), iterations=80, warm_up=20),
         unfolding=UnfoldingSettings(prior=PatchSettings(steps=150), iterations=4),
         zssr=ZssrSettings(steps=60),

@@ -147,9 +147,9 @@ class UnrolledNet(nn.Module):
         x_i = Prior_i(z_i, b_i, uncertainty, correlation)                 (prior step)
 
     One prior serves all iterations but the last, which has its own: it alone makes the picture that is seen.
-    a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty. sigma: (B,) standard
-    deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for the least exact ones
-    in training (`kfsr.kernel.random`).
+    a_i / sigma^2 and b_i are exp of a small perceptron of log sigma, log scale, uncertainty and correlation. sigma:
+    (B,) standard deviation of the noise in [-1, 1] units; uncertainty: (B,), 0 for the true kernel, 2 for the least
+    exact ones in training (`kfsr.kernel.random`); correlation: (B,), of the noise between neighbouring pixels.
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = 2, iterations: int = ITERATIONS) -> None:
@@ -198,11 +198,11 @@ def from_state(state: dict[str, Tensor]) -> UnrolledNet:
         net = UnrolledNet(tuple(widths), blocks, state["schedule.4.bias"].shape[0] // 2)
         state = {name: value.float() for name, value in state.items()}
         for name in list(state):
-            # Weights of version 0.5 and before have one prior for all iterations.
+            # Earlier weights have one prior for all iterations,
             if name.startswith("prior."):
                 state.setdefault(name.replace("prior.", "last_prior.", 1), state[name])
         for name in ("prior.head.weight", "last_prior.head.weight", "schedule.0.weight"):
-            # Weights of version 0.5 and before know no correlation.
+            # and the first know no correlation.
             state[name] = _wider(state[name], net.get_parameter(name).shape[1])
         net.load_state_dict(state)
     except (KeyError, RuntimeError, IndexError) as error:
