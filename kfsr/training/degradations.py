@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from kfsr.kernel import Kernel, Provenance
-from kfsr.kernel.random import Blur, random_blur
+from kfsr.kernel.random import Blur, camera_shake, random_blur
 from kfsr.kernel.sharpening import Sharpening
 from kfsr.operator.fourier import circular_degrade
 from kfsr.operator.spatial import degrade
@@ -126,7 +126,10 @@ class Degradation:
         noise: root mean square in [-1, 1] units, as solvers take it. correlation: that of neighbouring pixels, 0 for
         white noise.
         """
-        rest = low_res - (_sampled if wrap else degraded_by)(self.truth_of(truth), self.whole_kernel())
+        again = (_sampled if wrap else degraded_by)(self.truth_of(truth), self.whole_kernel())
+        rest = low_res - again
+        if truth.max() > 1:  # what a sensor cannot hold is not noise
+            rest[again > 1] = 0
         power = float((rest**2).mean())
         apart = [float((rest * np.roll(rest, 1, axis)).mean()) for axis in (0, 1)]
         return 2 * math.sqrt(power), sum(apart) / 2 / max(power, 1e-12)
@@ -211,22 +214,21 @@ def _blur(scale: int, rng: np.random.Generator, kinds: dict[str, float] | None =
     At scale 1, where pictures of any blur can be told from sharp ones, shake and disks reach up to 60 pixels.
     """
     size = CANVAS[scale]
-    blur = random_blur(scale, size, rng, str(rng.choice(list(kinds), p=list(kinds.values()))) if kinds else None)
-    if blur.kind in ("shake", "flat") and scale == 1:
+    if kinds is None and scale == 1:
+        kinds = {"hand": 0.6, "gaussian": 0.27, "flat": 0.13}
+    kind = str(rng.choice(list(kinds), p=list(kinds.values()))) if kinds else None
+    if kind == "hand" or (kind == "shake" and scale == 1):
+        return camera_shake(math.exp(rng.uniform(math.log(4), math.log(0.85 * size))), rng)
+    blur = random_blur(scale, size, rng, kind)
+    if blur.kind == "flat" and scale == 1:
         factor = min(math.exp(rng.uniform(0, math.log(6))), (size / 2 - 2) / max(float(np.abs(blur.points).max()), 0.1))
         return _wider(blur, factor)
     return blur if blur.kind in ("shake", "bicubic") else replace(blur, form=narrow * np.eye(2))
 
 
 def _wider(blur: Blur, factor: float) -> Blur:
-    """The same path or disk, `factor` times as large, of as many more points as that needs."""
-    points, weights = factor * blur.points, blur.weights
-    if blur.kind == "shake":
-        n = len(points)
-        at = np.linspace(0, n - 1, n * math.ceil(factor / 2))
-        points = np.stack([np.interp(at, np.arange(n), points[:, axis]) for axis in (0, 1)], 1)
-        weights = np.interp(at, np.arange(n), weights)
-        return replace(blur, points=points - weights @ points / weights.sum(), weights=weights / weights.sum())
+    """The same disk or box, `factor` times as large."""
+    points = factor * blur.points
     # Nine points a side: each as wide as their distance, so that the disk is filled.
     extent = float(np.ptp(points, axis=0).max())
     return replace(blur, points=points, covariance=np.maximum(blur.covariance, (0.06 * extent) ** 2 * np.eye(2)))

@@ -45,9 +45,13 @@ class Photographs:
         self.share = areas / areas.sum()
 
     def draw(self, count: int, crop: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, crop, crop, 3) float32 in [0, 1], turned and mirrored at random; crop up to `LEAST`."""
-        out = []
-        for n in rng.choice(len(self.pictures), count, p=self.share):
+        """(count, crop, crop, 3) float32 in [0, 1], turned and mirrored at random; of the pictures that are
+        large enough, which all are for a crop up to `LEAST`."""
+        out, share = [], self.share
+        if crop > LEAST:
+            share = share * [min(picture.shape[:2]) >= crop for picture in self.pictures]
+            share = share / share.sum()
+        for n in rng.choice(len(self.pictures), count, p=share):
             picture = self.pictures[n]
             i, j = (int(rng.integers(0, side - crop + 1)) for side in picture.shape[:2])
             piece = np.rot90(picture[i : i + crop, j : j + crop], int(rng.integers(4)))

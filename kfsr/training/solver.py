@@ -23,15 +23,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kfsr.kernel import Kernel
 from kfsr.numerics import weights_from, working_dtype
+from kfsr.operator.fourier import border, padded
 from kfsr.solvers.unrolled import UnrolledNet, from_state
-from kfsr.training.degradations import draw
+from kfsr.training.degradations import CANVAS, draw
 from kfsr.training.optimiser import MuonAndAdam
 from kfsr.training.photographs import Photographs, tell
 
-SCALES = {1: 0.12, 2: 0.4, 3: 0.12, 4: 0.36}
+SCALES = {1: 0.5, 2: 0.2, 3: 0.08, 4: 0.22}
 CROP = {1: 128, 2: 96, 3: 96, 4: 128}
 KINDS = ("phone", "web", "scan")
+FRAMED = 0.5
+"""Share of batches at scale 1 that are parts of larger pictures, extended at their borders as the solver extends them:
+wide kernels bring in what lies outside. In the others borders wrap around."""
+BRIGHT = 0.25
+"""Share of clean pictures at scale 1 with saturated lights."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Plan:
 @dataclass
 class Batch:
     """low_res, truth (B, 3, h, w) and (B, 3, H, W) in [-1, 1]; kernel (B, 1, K, K) as told; sigma, uncertainty and
-    correlation (B,) as `UnrolledNet` takes them."""
+    correlation (B,) as `UnrolledNet` takes them. margin: of low_res, in its pixels, around what truth shows."""
 
     low_res: Tensor
     truth: Tensor
@@ -70,34 +77,65 @@ class Batch:
     sigma: Tensor
     uncertainty: Tensor
     correlation: Tensor
+    margin: int = 0
 
 
 def make_batch(photographs: Photographs, scale: int, plan: Plan, rng: np.random.Generator) -> Batch:
-    """Random crops, degraded; borders wrap around."""
+    """Random crops, degraded; borders wrap around, or are those of a part of a picture (`FRAMED`)."""
     crop = CROP[scale] // scale * scale
+    outside = CANVAS[1] // 2 if scale == 1 and rng.random() < FRAMED else 0
     low, true, kernels, sigmas, doubts, correlations = [], [], [], [], [], []
-    for picture in photographs.draw(max(1, plan.pixels // crop**2), crop, rng):
+    # What is added around a part counts too, about as much as there is outside.
+    count = max(1, plan.pixels // (crop + outside) ** 2)
+    for picture in photographs.draw(count, crop + 2 * outside, rng):
         kind = str(rng.choice(KINDS)) if rng.random() < plan.dirty else "clean"
         degradation = draw(kind, scale, rng)
+        if kind == "clean" and scale == 1 and rng.random() < BRIGHT:
+            picture = with_lights(picture, rng)
         low_res = degradation.apply(picture, rng, wrap=True)
         noise, correlation = degradation.unexplained(picture, low_res)
         uncertainty = plan.worst * float(rng.choice([0.0, 0.5, 1.0], p=[0.35, 0.4, 0.25])) * rng.random()
-        low.append(low_res)
-        true.append(degradation.truth_of(picture))
+        inside = (slice(outside, outside + crop),) * 2
+        low.append(low_res[inside] if outside else low_res)
+        truth = degradation.truth_of(picture).clip(0, 1)
+        true.append(truth[inside] if outside else truth)
         kernels.append(degradation.told_kernel(uncertainty, rng))
         sigmas.append(noise * math.exp((0.15 if kind == "clean" else 0.3) * rng.standard_normal()))
         doubts.append(uncertainty)
         correlations.append(0.0 if kind == "clean" else correlation + 0.1 * float(rng.standard_normal()))
-    size = max(kernel.size for kernel in kernels)
+    size = max(kernel.size if scale > 1 else _reach(kernel) for kernel in kernels)
     told = np.stack([kernel.resized(size).array for kernel in kernels])
+    margin = border(size, 1) if outside else 0
+    seen = _tensor(np.stack(low))
     return Batch(
-        _tensor(np.stack(low)),
+        padded(seen, margin) if margin else seen,
         _tensor(np.stack(true)),
         torch.from_numpy(told).float()[:, None],
         torch.tensor(sigmas),
         torch.tensor(doubts),
         torch.tensor(correlations),
+        margin,
     )
+
+
+def with_lights(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture (H, W, 3) exposed for longer, with lights beyond what a sensor holds, up to 20 times white."""
+    bright = picture * math.exp(rng.uniform(0, 0.7))
+    bright += rng.uniform(0, 20) * (bright - 0.95).clip(0)
+    rows, cols = (np.arange(side) for side in picture.shape[:2])
+    for _ in range(int(rng.integers(0, 8))):
+        row, col, radius = rng.uniform(0, len(rows)), rng.uniform(0, len(cols)), rng.uniform(0.5, 3)
+        spot = np.exp(-0.5 * (((rows[:, None] - row) ** 2 + (cols[None] - col) ** 2) / radius**2) ** 2)
+        bright += math.exp(rng.uniform(0, 3)) * spot[..., None] * rng.uniform(0.4, 1, 3)
+    return bright.astype(np.float32)
+
+
+def _reach(kernel: Kernel) -> int:
+    """Side of the smallest canvas around the middle that holds all but .0001 of the kernel's weight."""
+    for cut in range(kernel.size // 2):
+        if float(np.abs(kernel.array[cut + 1 : kernel.size - cut - 1, cut + 1 : kernel.size - cut - 1]).sum()) < 0.9999:
+            return kernel.size - 2 * cut
+    return 1
 
 
 def _tensor(pictures: np.ndarray) -> Tensor:
@@ -126,6 +164,8 @@ def solving_loss(net: UnrolledNet, photographs: Photographs, plan: Plan, rng: np
     told = (batch.kernel, batch.sigma, batch.uncertainty, batch.correlation)
     kernel, *numbers = (t.to(device) for t in told)
     guess = net(batch.low_res.to(device), kernel, scale, *numbers)
+    if batch.margin:
+        guess = guess[..., batch.margin : -batch.margin, batch.margin : -batch.margin]
     return ((guess - batch.truth.to(device)).square().mean((1, 2, 3)) + 1e-5).log().mean()
 
 
