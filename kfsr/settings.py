@@ -11,15 +11,16 @@ from kfsr.errors import UsageError
 class PerScale:
     """A number for each scale that it was settled for."""
 
+    x1: float
     x2: float
     x3: float
     x4: float
 
     def at(self, scale: int) -> float:
-        """The number for a scale of 2, 3 or 4; UsageError for another."""
-        found = {2: self.x2, 3: self.x3, 4: self.x4}.get(scale)
+        """The number for a scale of 1 to 4; UsageError for another."""
+        found = {1: self.x1, 2: self.x2, 3: self.x3, 4: self.x4}.get(scale)
         if found is None:
-            raise UsageError(f"scale {scale} has no settings here; use 2, 3 or 4")
+            raise UsageError(f"scale {scale} has no settings here; use 1, 2, 3 or 4")
         return found
 
 
@@ -170,7 +171,7 @@ class RefineSettings:
 
     window: int = 512
     uncertainty: float = 0.5
-    inertia: PerScale = PerScale(x2=0.1, x3=0.15, x4=0.25)
+    inertia: PerScale = PerScale(x1=0.1, x2=0.1, x3=0.15, x4=0.25)
     pixels: int = 384**2
     noise: float = 0.01
     most_noise: float = 0.04

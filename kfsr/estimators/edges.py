@@ -314,6 +314,7 @@ def completed(problem: Problem, kernel: Kernel) -> Kernel:
 
 
 METHOD = Estimator(
+    scales=(1, 2, 3, 4),
     estimate=lambda problem: completed(problem, of_problem(problem)),
     seconds=lambda pixels, recipe: SECONDS,
     uncertainty=uncertainty_of_windows,

@@ -126,6 +126,12 @@ class Kernel:
         """The kernel's size: trace of its covariance, in square high-resolution pixels."""
         return float(np.trace(self.covariance))
 
+    @property
+    def is_point(self) -> bool:
+        """Whether all weight lies in the middle: the kernel of a picture that is sharp, at scale 1."""
+        middle = self.size // 2
+        return self.scale == 1 and float(self.array[middle, middle]) == 1.0
+
     def resized(self, size: int) -> Kernel:
         """The same kernel on a larger or smaller canvas of the same parity, cut off or zero-padded evenly."""
         if (size - self.size) % 2:

@@ -69,4 +69,4 @@ def _memory(pixels: int, recipe: Recipe) -> int:
     return estimator(recipe.settings.auto.gaussian_method).memory(pixels, recipe)
 
 
-METHOD = Estimator(estimate=_of_problem, seconds=_seconds, memory=_memory, refined=True)
+METHOD = Estimator(estimate=_of_problem, seconds=_seconds, memory=_memory, refined=True, scales=(1, 2, 3, 4))

@@ -15,8 +15,6 @@ def check(recipe: Recipe, device: str = "cpu", *, has_kernel: bool = False) -> N
 
     has_kernel: a kernel is given beside the recipe, so that none is estimated.
     """
-    if recipe.scale == 1:
-        raise UsageError("scale 1 would return the picture as it is; use 2, 3 or 4")
     if has_kernel and recipe.kernel is not None:
         raise UsageError("two kernels are given; leave one of them out")
     own_kernel = not has_kernel and recipe.kernel is None

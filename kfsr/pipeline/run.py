@@ -189,8 +189,6 @@ def estimate_kernel(
     Raises NothingToLearn when a picture is too small or too flat to learn a kernel from.
     """
     recipe = Recipe.make(recipe, **choices)
-    if recipe.scale == 1:
-        raise UsageError("no kernel can be learned at scale 1 yet; use 2, 3 or 4")
     check_method(recipe)
     several = image if isinstance(image, list | tuple) else [image]
     pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]

@@ -79,6 +79,8 @@ def finished(problem: Problem, high_res: Tensor, part: Tensor, decision: Decisio
 
 def known_dirt(problem: Problem) -> Calibration | None:
     """What the calibration knows of the pictures, None where they are too small or too flat for it."""
+    if problem.scale == 1:  # calibration begins with spectra of two scales
+        return None
     with suppress(NothingToLearn):
         return problem.once(calibrated)
     return None

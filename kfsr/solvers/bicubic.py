@@ -16,4 +16,6 @@ def _prepare(problem: Problem, tile: int) -> Prepared:
     return Prepared(interpolate, interpolate)
 
 
-METHOD = Solver(prepare=_prepare, seconds=lambda pixels, recipe: 0.2e-6 * pixels, tile_memory=0, gate=None)
+METHOD = Solver(
+    prepare=_prepare, seconds=lambda pixels, recipe: 0.2e-6 * pixels, tile_memory=0, gate=None, scales=(2, 3, 4)
+)

@@ -36,4 +36,4 @@ class Solver:
     learning: Callable[[Recipe], int] = lambda recipe: 0
     networks: tuple[str, ...] = ()
     uncertain: bool = False
-    scales: tuple[int, ...] = (2, 3, 4)
+    scales: tuple[int, ...] = (1, 2, 3, 4)
