@@ -128,6 +128,39 @@ class EdgesSettings:
 
 
 @dataclass(frozen=True)
+class ShakeSettings:
+    """windows, window: how many squares of how many pixels a side; a picture with fewer pixels is taken whole. support:
+    the widest kernel. ratio: of a level of the pyramid to the next finer one. least_side: of its coarsest level. rounds,
+    last_rounds: of the two steps on the coarse and on the two finest levels. sharpness_starts: first values of the L0
+    weight, each tried until the last `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`.
+    levels_resumed: that a kernel which is known roughly goes through. last_coupling: ends the splitting. smallness,
+    iterations: of the kernel's least squares. cut: share of the peak under which a value is noise; island: share of the
+    weight under which a part is. room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra`
+    pixels. uncertainty: of the result, for the solver."""
+
+    windows: int = 2
+    window: int = 400
+    support: int = 65
+    ratio: float = 2**-0.5
+    least_side: int = 24
+    rounds: int = 10
+    last_rounds: int = 5
+    sharpness_starts: tuple[float, ...] = (4e-3, 8e-3)
+    sharpness_decay: float = 0.95
+    sharpness_end: float = 1e-3
+    levels_together: int = 3
+    levels_resumed: int = 3
+    last_coupling: float = 1e3
+    smallness: float = 2.0
+    iterations: int = 60
+    cut: float = 0.05
+    island: float = 0.1
+    room: float = 1.3
+    extra: int = 3
+    uncertainty: float = 0.3
+
+
+@dataclass(frozen=True)
 class KernelFusionSettings:
     """patch: its patch model, which must know more noise than the others'. windows, window: how many squares of how
     many low-resolution pixels, a multiple of 16. support: the kernel's, in low-resolution pixels. width, levels: of
@@ -276,6 +309,7 @@ class Settings:
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
+    shake: ShakeSettings = field(default_factory=ShakeSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)

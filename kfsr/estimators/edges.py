@@ -32,7 +32,7 @@ from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations
-from kfsr.operator.fourier import circular_degrade, fold_half, transfer_function, unfold_half
+from kfsr.operator.fourier import circular_degrade, difference_transfer, fold_half, transfer_function, unfold_half
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
 from kfsr.settings import EdgesSettings
@@ -222,7 +222,7 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
     spread = torch.zeros(shape)
     spread[::FINER, ::FINER] = low_res
     data = conjugate * torch.fft.rfft2(spread)
-    rows, cols = (_difference_transfer(shape, axis)[:, half] for axis in (0, 1))
+    rows, cols = (difference_transfer(shape, axis)[:, half] for axis in (0, 1))
     roughness = rows.abs() ** 2 + cols.abs() ** 2
     x = bicubic_upscale(low_res[None, None], FINER)[0, 0]
     coupling = 2 * sharpness
@@ -239,14 +239,6 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
         x = torch.fft.irfft2((total - conjugate * aliases) / regulariser, s=shape)
         coupling *= 2
     return x
-
-
-def _difference_transfer(shape: tuple[int, int], axis: int) -> Tensor:
-    """Transfer function of the circular difference x[i + 1] - x[i] along an axis."""
-    canvas = torch.zeros(shape)
-    canvas[0, 0] = -1.0
-    canvas[(-1, 0) if axis == 0 else (0, -1)] = 1.0
-    return torch.fft.fft2(canvas)
 
 
 def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
@@ -314,7 +306,6 @@ def completed(problem: Problem, kernel: Kernel) -> Kernel:
 
 
 METHOD = Estimator(
-    scales=(1, 2, 3, 4),
     estimate=lambda problem: completed(problem, of_problem(problem)),
     seconds=lambda pixels, recipe: SECONDS,
     uncertainty=uncertainty_of_windows,

@@ -15,6 +15,7 @@ METHODS = {
     "spectral": ("kfsr.estimators.calibration", "a Gaussian, in a second"),
     "ikl": ("kfsr.estimators.ikl", "the same, refined"),
     "edges": ("kfsr.estimators.edges", "any form"),
+    "shake": ("kfsr.estimators.shake", "a shaken camera's path, at scale 1"),
     "kernelfusion": ("kfsr.estimators.kernelfusion", "any form, by diffusion, in minutes"),
     "kernelfusion-edges": ("kfsr.pipeline.combined", "the same polished by edges, or edges alone where that is better"),
     "bicubic": ("kfsr.estimators.bicubic", "assume a clean resize"),

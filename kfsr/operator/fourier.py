@@ -84,6 +84,14 @@ def circular_degrade(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
     return torch.fft.ifft2(fold(transfer * torch.fft.fft2(x), scale)).real
 
 
+def difference_transfer(shape: tuple[int, int], axis: int) -> Tensor:
+    """Transfer function of the circular difference x[i + 1] - x[i] along an axis, 0 or 1: complex (H, W)."""
+    canvas = torch.zeros(shape)
+    canvas[0, 0] = -1.0
+    canvas[(-1, 0) if axis == 0 else (0, -1)] = 1.0
+    return torch.fft.fft2(canvas)
+
+
 def border(kernel_size: int, scale: int) -> int:
     """Low-resolution pixels of margin that keep the wrap-around of `DataStep` out of the picture."""
     return -(-kernel_size // (2 * scale)) + 4
