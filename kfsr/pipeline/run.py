@@ -101,9 +101,9 @@ def upscale(
     picture, stopped in between or not.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. At scale 1 it
-    is returned as it is, and so is one that is sharp already: its kernel is a point. Raises
-    UsageError for a wrong argument and for a `max_memory` that no tile fits, InputError for a file that the recipe
-    names and that cannot be used, NumericalError when a stage gives NaN or infinity.
+    is returned as it is, and so is one that is sharp already: its kernel is a point. Raises UsageError for a wrong
+    argument and for a `max_memory` that no tile fits, InputError for a file that the recipe names and that cannot be
+    used, NumericalError when a stage gives NaN or infinity.
     """
     recipe = Recipe.make(recipe, **choices)
     check(recipe, device, has_kernel=kernel is not None)
