@@ -129,14 +129,14 @@ def bench(
 
     true_kernel = kernel_method == TRUE
     recipe = Recipe.make(recipe, kernel_method=None if true_kernel else kernel_method)
+    place = options.device_named(device)
+    pipeline.check(recipe, place)
     cases = engine.find_cases(folder, recipe.scale, names or [])
     if kernels is not None:
         kernels.mkdir(parents=True, exist_ok=True)
     console = Console(streams, quiet)
-    place = options.device_named(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    pipeline.check(recipe, place)
     columns, kind_columns = _columns(_COLUMNS, recipe.scale), _columns(_KIND_COLUMNS, recipe.scale)
     rows: list[Row] = []
     errors: list[Exception | None] = []

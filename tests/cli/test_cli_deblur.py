@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 
 import numpy as np
 import PIL.Image
@@ -86,11 +85,12 @@ def test_what_a_recipe_says_of_the_scale_does_not_count(blurred):
 
 
 def test_it_has_the_options_of_upscale_but_what_means_nothing_here(tmp_path):
-    mine, other = (
-        set(kfsr_run(tmp_path, name, "--help").ok().stdout.decode().replace(",", " ").split())
-        for name in ("deblur", "upscale")
-    )
-    options = {word for word in other if word.startswith("--")}
+    def offered(name):
+        lines = kfsr_run(tmp_path, name, "--help").ok().stdout.decode().splitlines()
+        words = " ".join(line.replace(",", " ") for line in lines if line.startswith("  -")).split()
+        return {word for word in words if word.startswith("--")}
+
+    mine, options = offered("deblur"), offered("upscale")
     assert {f"--{name.replace('_', '-')}" for name in FIELDS} <= options
     assert options - mine == {"--scale", "--kernel-init", "--joint", "--no-joint"}
     assert set(NOT_HERE) == {"scale", "kernel_init", "joint"}
@@ -104,6 +104,7 @@ OPTIONS = {
     "solver": ("--kernel", "blur.npz", "--solver", "zssr"),
     "strength and denoise": ("--kernel", "blur.npz", "--strength", "0.5", "--denoise", "0.5"),
     "strength 0": ("--strength", "0"),
+    "preset": ("--kernel", "point.npz", "--preset", "fast"),
     "seed": ("--kernel", "blur.npz", "--seed", "3"),
     "place": ("--kernel", "blur.npz", "--device", "cpu", "--threads", "1", "--max-pixels", "9999"),
     "memory": ("--kernel", "blur.npz", "--max-memory", "2G"),
@@ -115,10 +116,8 @@ def test_every_option_is_taken(blurred, more):
     save_kernel(BLUR, blurred / "blur.npy")
     small = PIL.Image.open(blurred / "soft_face.png").crop((0, 0, 40, 40))
     small.save(blurred / "small.png")
-    args = ("deblur", "small.png", "--preset", "fast", "-q", "--json", "-o", "out.png", *more)
-    (blurred / "tiny.toml").write_text("[settings.zssr]\nsteps = 1\n")
-    if "zssr" in more:
-        args += ("--recipe", "tiny.toml")
+    (blurred / "brief.toml").write_text("[settings.zssr]\nsteps = 1\n[settings.unfolding.prior]\nsteps = 1\n")
+    args = ("deblur", "small.png", "--recipe", "brief.toml", "-q", "--json", "-o", "out.png", *more)
     report = json.loads(kfsr_run(blurred, *args).ok().stdout)
     assert PIL.Image.open(blurred / "out.png").size == (40, 40)
     assert report["scale"] == 1
@@ -177,7 +176,7 @@ def test_who_asks_for_another_file_gets_one(blurred, more, name):
     result, shot = (PIL.Image.open(blurred / path) for path in (name, "shot.jpg"))
     assert (blurred / name).read_bytes() != (blurred / "shot.jpg").read_bytes()
     assert bool(result.getexif()) == ("--strip" not in more)
-    assert np.abs(np.asarray(result).astype(float) - np.asarray(shot)).mean() < 4
+    assert np.abs(np.asarray(result).astype(float) - np.asarray(shot)).mean() < 8
     if name.endswith(".png"):
         assert np.array_equal(np.asarray(result), np.asarray(shot))
 
@@ -212,7 +211,7 @@ def test_a_file_that_is_in_the_way_keeps_its_permissions(blurred):
     (blurred / "face_sharp.png").chmod(0o600)
     kfsr_run(blurred, "deblur", "face.png", "--kernel", "point.npz").ok()
     assert (blurred / "face_sharp.png").read_bytes() == (blurred / "face.png").read_bytes()
-    assert os.stat(blurred / "face_sharp.png").st_mode & 0o777 == 0o600
+    assert (blurred / "face_sharp.png").stat().st_mode & 0o777 == 0o600
 
 
 def album(blurred):

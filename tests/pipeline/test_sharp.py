@@ -5,6 +5,7 @@ import pytest
 from pictures import photo
 
 import kfsr
+from kfsr.errors import UsageError
 from kfsr.image import Image
 from kfsr.kernel import Kernel, gaussian_kernel
 from kfsr.pipeline.gate import SHARP, TRUSTED, UNCHANGED
@@ -52,3 +53,13 @@ def test_a_blur_is_undone():
     result = kfsr.upscale(picture(), scale=1, kernel=BLUR, strength=1)
     assert result.image.size == picture().size
     assert not np.array_equal(result.image.pixels, picture().pixels)
+
+
+def test_deblur_is_upscaling_by_one():
+    ours, other = kfsr.deblur(picture(), kernel=BLUR, seed=3), kfsr.upscale(picture(), scale=1, kernel=BLUR, seed=3)
+    assert np.array_equal(ours.image.pixels, other.image.pixels)
+    assert kfsr.deblur(picture(), kfsr.Recipe(scale=4), kernel=POINT).report.scale == 1
+    with pytest.raises(UsageError, match="deblur keeps the size"):
+        kfsr.deblur(picture(), scale=2)
+    with pytest.raises(UsageError, match="use one of auto, "):
+        kfsr.deblur(picture(), kernel_method="ikl")
