@@ -227,6 +227,7 @@ def test_a_folder_is_mirrored_and_a_stopped_run_goes_on(blurred, workers):
     kfsr_run(blurred, *args).ok()
     found = {str(path.relative_to(blurred / "out")) for path in (blurred / "out").rglob("*_sharp.*")}
     assert found == {"face_sharp.png", "sub/cat_sharp.jpg", "sub/gray_sharp.png"}
+    assert (blurred / "out" / "sub" / "cat_sharp.jpg").read_bytes() == (blurred / "cat.jpg").read_bytes()
     (blurred / "out" / "sub" / "cat_sharp.jpg").unlink()
     done = kfsr_run(blurred, *args).ok()
     assert done.stderr.splitlines()[-1] == "1 done, 2 skipped, 0 failed"
@@ -296,3 +297,4 @@ def test_the_kernel_of_a_blurred_picture(blurred):
 def test_as_a_process(blurred):
     done = kfsr_run(blurred, "deblur", "cat.jpg", "--kernel", "point.npz", process=True).ok()
     assert done.stderr == "cat.jpg -> cat_sharp.jpg: sharp already, left as it is\n"
+    assert (blurred / "cat_sharp.jpg").read_bytes() == (blurred / "cat.jpg").read_bytes()
