@@ -2,6 +2,7 @@
 
     import kfsr
     result = kfsr.upscale(image, scale=4)       # image: kfsr.Image, or an array (H, W), (H, W, 3), (H, W, 4)
+    result = kfsr.deblur(image)                 # the same at scale 1
     kernel = kfsr.estimate_kernel(image, scale=4)
     outcomes = kfsr.run(["scans/"], scale=4, output="out/", recursive=True)     # many pictures, one by one
 
@@ -18,19 +19,31 @@ from kfsr.errors import KfsrError
 if TYPE_CHECKING:
     from kfsr.image import Image
     from kfsr.kernel import Kernel
-    from kfsr.pipeline import Result, estimate_kernel, upscale
+    from kfsr.pipeline import Result, deblur, estimate_kernel, upscale
     from kfsr.recipe import Recipe
     from kfsr.runs import run
 
 __version__ = "0.1.0"
 
-__all__ = ["Image", "Kernel", "KfsrError", "Recipe", "Result", "__version__", "estimate_kernel", "run", "upscale"]
+__all__ = [
+    "Image",
+    "Kernel",
+    "KfsrError",
+    "Recipe",
+    "Result",
+    "__version__",
+    "deblur",
+    "estimate_kernel",
+    "run",
+    "upscale",
+]
 
 _HOME = {
     "Image": "kfsr.image",
     "Kernel": "kfsr.kernel",
     "Recipe": "kfsr.recipe",
     "Result": "kfsr.pipeline",
+    "deblur": "kfsr.pipeline",
     "estimate_kernel": "kfsr.pipeline",
     "run": "kfsr.runs",
     "upscale": "kfsr.pipeline",

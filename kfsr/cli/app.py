@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import bench, degrade, doctor, evaluate, kernel, recipe, upscale
+from kfsr.cli import bench, deblur, degrade, doctor, evaluate, kernel, recipe, upscale
 from kfsr.cli.status import Status, conclude, stoppable
 from kfsr.cli.streams import Streams
 
@@ -47,7 +47,8 @@ def main(
 
 
 app.command("upscale", short_help="Upscale pictures by 2, 3 or 4.")(upscale.upscale)
-app.command("kernel", short_help="Find the downscaling kernel of a picture.")(kernel.kernel)
+app.command("deblur", short_help="Sharpen blurred pictures at their own size.")(deblur.deblur)
+app.command("kernel", short_help="Find the downscaling kernel, or the blur, of a picture.")(kernel.kernel)
 app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
 app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
 app.command("bench", short_help="Score a whole data set and print the table.")(bench.bench)

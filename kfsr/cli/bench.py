@@ -54,6 +54,18 @@ _KIND_COLUMNS = {
 """The same for the summary of a kind; the worst picture comes last."""
 
 
+_ENLARGED = ("lanczos", "gain_lanczos", "mean_lanczos", "mean_gain_lanczos", "least_gain_lanczos")
+"""What there is of enlarged pictures alone."""
+
+
+def _columns(columns: dict[str, tuple[str, str]], scale: int) -> dict[str, tuple[str, str]]:
+    """Those of a scale; at 1 it is the picture as it is that a result is compared with."""
+    if scale > 1:
+        return columns
+    kept = {name: column for name, column in columns.items() if name not in _ENLARGED}
+    return {name: (title.replace("bicubic", "as it is"), form) for name, (title, form) in kept.items()}
+
+
 @command("scale", "refine", "solver", "weights", "strength", "denoise", "uncertainty", "preset", "seed")
 def bench(
     streams: Streams,
@@ -104,10 +116,11 @@ def bench(
 ) -> int:
     """Score the kernels and pictures of a data set, and print the table.
 
-    The kernel is learned from the whole low-resolution picture, the central window is upscaled, and 16 pixels
-    on each side of it are left out of the score. Scores are of the Y channel; below_bicubic counts the pictures
-    that lose more than 0.1 dB. Pictures called phone_1, phone_2, web_1 are summed up by kind too. With --json
-    one record per picture, and one for the summary.
+    The kernel is learned from the whole low-resolution picture, the central window is upscaled, and 16 pixels on each
+    side of it (32 at scale 1) are left out of the score. Scores are of the Y channel; below_bicubic counts the pictures
+    that lose more than 0.1 dB. At scale 1 a result is compared with the picture as it is, not with bicubic. Pictures
+    called phone_1, phone_2, web_1 are summed up by kind too. With --json one record per picture, and one for the
+    summary.
     """
     import torch
 
@@ -116,19 +129,20 @@ def bench(
 
     true_kernel = kernel_method == TRUE
     recipe = Recipe.make(recipe, kernel_method=None if true_kernel else kernel_method)
+    place = options.device_named(device)
+    pipeline.check(recipe, place)
     cases = engine.find_cases(folder, recipe.scale, names or [])
     if kernels is not None:
         kernels.mkdir(parents=True, exist_ok=True)
     console = Console(streams, quiet)
-    place = options.device_named(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    pipeline.check(recipe, place)
+    columns, kind_columns = _columns(_COLUMNS, recipe.scale), _columns(_KIND_COLUMNS, recipe.scale)
     rows: list[Row] = []
     errors: list[Exception | None] = []
     width = max(7, *(len(case.name) for case in cases))
     if not as_json:
-        streams.write_text(f"{_titles('name', _COLUMNS, width)}  {'gate':<8}  kernel by")
+        streams.write_text(f"{_titles('name', columns, width)}  {'gate':<9}  kernel by")
     with console.session():
         for case in cases:
             try:
@@ -154,8 +168,8 @@ def bench(
             if as_json:
                 streams.write_record(row.as_dict())
             else:
-                line = _cells(row.name, row.as_dict(), _COLUMNS, width)
-                streams.write_text(f"{line}  {row.verdict or '-':<8}  {row.kernel_method}")
+                line = _cells(row.name, row.as_dict(), columns, width)
+                streams.write_text(f"{line}  {row.verdict or '-':<9}  {row.kernel_method}")
     total, kinds = engine.summary(rows), engine.by_kind(rows)
     times = engine.profile(rows) if profile else {}
     if as_json:
@@ -166,9 +180,9 @@ def bench(
             streams.write_text(f"{key:<22} {value:.4f}" if isinstance(value, float) else f"{key:<22} {value}")
         if kinds:
             width = max(map(len, kinds))
-            streams.write_text(_titles("kind", _KIND_COLUMNS, width) + "worst")
+            streams.write_text(_titles("kind", kind_columns, width) + "worst")
         for kind, numbers in kinds.items():
-            streams.write_text(_cells(kind, numbers, _KIND_COLUMNS, width))
+            streams.write_text(_cells(kind, numbers, kind_columns, width))
         _write_profile(streams, times)
     return conclude_run(errors)
 

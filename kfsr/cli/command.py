@@ -21,11 +21,12 @@ _RecipeFile = Annotated[
 
 
 def command(
-    *fields: str, aliases: Mapping[str, Sequence[str]] | None = None
+    *fields: str, aliases: Mapping[str, Sequence[str]] | None = None, scale: int | None = None
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a function a command of typer. It is called with the process's `streams`, with what the user gave for its
     own parameters and, where it has a parameter `recipe`, with the Recipe that the options for these `fields` and
     `--recipe` make; their place among the options is that of the parameter. aliases: other names of such options.
+    scale: the recipe's, whatever a file says; the options offer what is defined there.
 
     Every exception becomes one line and a status, before typer has its own ideas.
     """
@@ -35,7 +36,9 @@ def command(
         parameters = [context]
         for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
             if name == "recipe":
-                parameters += [_optional(one, recipe_option(one, (aliases or {}).get(one, ()))) for one in fields]
+                parameters += [
+                    _optional(one, recipe_option(one, (aliases or {}).get(one, ()), scale)) for one in fields
+                ]
                 parameters.append(_optional("recipe_file", _RecipeFile))
             elif name != "streams":
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
@@ -46,7 +49,7 @@ def command(
             try:
                 if "recipe_file" in given:
                     file = given.pop("recipe_file")
-                    chosen = {name: given.pop(name) for name in fields}
+                    chosen = {name: given.pop(name) for name in fields} | ({} if scale is None else {"scale": scale})
                     given["recipe"] = Recipe.make(Recipe.from_toml(file) if file else None, **chosen)
                 status = function(streams, **given)
                 streams.flush()

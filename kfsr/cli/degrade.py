@@ -56,7 +56,8 @@ def degrade(
         str, typer.Option("--output", "-o", metavar="PATH", help="File, or - for standard output (PNG).")
     ],
     scale: Annotated[
-        int | None, typer.Option("--scale", "-s", metavar="N", min=1, max=4, show_default="2", help="Scale factor.")
+        int | None,
+        typer.Option("--scale", "-s", metavar="N", min=1, max=4, show_default="2", help="Scale factor; 1 blurs only."),
     ] = None,
     recipe: Recipe,
     noise: Annotated[
@@ -77,8 +78,8 @@ def degrade(
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
-    """Make the low-resolution picture that a kernel would give: blur by it, keep every s-th pixel. Or, with --like, one
-    as a phone, a web site or a scanner would have left it, and say what was done to it.
+    """Make the low-resolution picture that a kernel would give: blur by it, keep every s-th pixel; with --scale 1, all
+    of them. Or, with --like, one as a phone, a web site or a scanner would have left it, and say what was done to it.
 
     Transparency is degraded with the picture. If a side is not a multiple of the scale, the last rows or
     columns give no pixels of their own. With --like the result has 8 bits, and what JPEG did is in its pixels:

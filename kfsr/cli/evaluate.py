@@ -36,7 +36,7 @@ def evaluate(
         typer.Option("--kernel-truth", metavar="FILE", help="The true kernel to compare it with."),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option("--scale", "-s", metavar="N", min=2, max=4, help="Scale of the kernels.")
+        int | None, typer.Option("--scale", "-s", metavar="N", min=1, max=4, help="Scale of the kernels.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per pair, and one for the mean or the kernels.")
@@ -46,7 +46,7 @@ def evaluate(
     """Score pictures and kernels against the truth.
 
     Pictures: Y-PSNR and SSIM, per pair and on average. In folders, 0801_x2.png is compared with 0801_x2.png
-    or 0801.png. Without a TRUTH: NIQE, lower is better, which needs basicsr. Kernels: NCC,
+    or 0801.png, and 0801_sharp.png likewise. Without a TRUTH: NIQE, lower is better, which needs basicsr. Kernels: NCC,
     NCC within 2 pixels, NCC with the truth turned by 180 degrees, and the ratio of sizes. The table is on
     standard output.
     """

@@ -57,11 +57,12 @@ def kernel(
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
-    """Find the downscaling kernels of pictures, each from that picture alone, or with --shared one from all.
+    """Find the downscaling kernels of pictures, each from that picture alone, or with --shared one from all. At scale 1
+    it is the kernel of the picture's blur.
 
-    The kernel goes to a file that --kernel of `upscale` and `degrade` reads: PHOTO_kernel.npz beside PHOTO.png, or
-    PHOTO.npz in the folder that -o names. A line on standard error says its size and direction. With --json they go
-    to standard output, and files are written only where -o names a place.
+    The kernel goes to a file that --kernel of `upscale`, `deblur` and `degrade` reads: PHOTO_kernel.npz beside
+    PHOTO.png, or PHOTO.npz in the folder that -o names. A line on standard error says its size and direction. With
+    --json they go to standard output, and files are written only where -o names a place.
     """
     sources = options.find_inputs(streams, inputs or [], files_from, recursive)
     machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)

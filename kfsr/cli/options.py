@@ -70,13 +70,8 @@ def _field(kind: Any, *names: str, **rest: Any) -> _Field:
 
 
 _FIELDS: dict[str, _Field] = {
-    "scale": _field(int, "--scale", "-s", metavar="N", min=2, max=4, help="Scale factor."),
-    "kernel_method": _field(
-        str,
-        "--kernel-method",
-        help=f"How the kernel is found: {_listed(estimators.summaries())}.",
-        **one_of(estimators.names()),
-    ),
+    "scale": _field(int, "--scale", "-s", metavar="N", min=1, max=4, help="Scale factor; 1 deblurs."),
+    "kernel_method": _field(str, "--kernel-method"),
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
     "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
     "trust_kernel": _field(
@@ -104,12 +99,7 @@ _FIELDS: dict[str, _Field] = {
         "--joint/--no-joint",
         help="With kernelfusion: return the picture it finds with the kernel; for small pictures.",
     ),
-    "solver": _field(
-        str,
-        "--solver",
-        help=f"How the picture is made once the kernel is known: {_listed(solvers.summaries())}.",
-        **one_of(solvers.names()),
-    ),
+    "solver": _field(str, "--solver"),
     "weights": _field(
         Path,
         "--weights",
@@ -124,7 +114,7 @@ _FIELDS: dict[str, _Field] = {
         min=0,
         max=1,
         show_default="automatic",
-        help="How far to go from bicubic, 0, to all that the solver finds, 1.",
+        help="How far to go from bicubic (at scale 1 from the picture itself), 0, to all that the solver finds, 1.",
     ),
     "denoise": _field(
         float,
@@ -152,11 +142,20 @@ _FIELDS: dict[str, _Field] = {
 }
 """For each field of the recipe its type, names and the rest of its option."""
 
+_METHODS = {
+    "kernel_method": ("How the kernel is found", estimators),
+    "solver": ("How the picture is made once the kernel is known", solvers),
+}
+"""The fields that name something in a registry, and what the help says of them."""
 
-def recipe_option(field: str, aliases: Sequence[str] = ()) -> Any:
+
+def recipe_option(field: str, aliases: Sequence[str] = (), scale: int | None = None) -> Any:
     """The option for a field of the recipe. Its default is None, so that `--recipe` can say otherwise; what the help
-    says is the recipe's own."""
+    says is the recipe's own. scale: offer the methods that are defined there alone."""
     kind, names, rest = _FIELDS[field]
+    if field in _METHODS:
+        what, registry = _METHODS[field]
+        rest = {"help": f"{what}: {_listed(registry.summaries(scale))}.", **one_of(registry.names(scale))}
     default = getattr(Recipe(), field)
     shown: dict[str, Any] = {"show_default": False if default is None or default is False else str(default)}
     return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
@@ -220,6 +219,15 @@ MaxMemoryOption = Annotated[
         parser=_parse_size,
         show_default="no limit",
         help="Solve in tiles small enough for this much memory (4G, 1500M); with a GPU, of its memory.",
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="Names of the results.",
+        show_default="{stem}_x{scale}{ext}; {stem}_sharp{ext} at scale 1",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]

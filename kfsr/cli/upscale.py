@@ -1,7 +1,9 @@
-"""`kfsr upscale`."""
+"""`kfsr upscale`, and what `kfsr deblur` shares with it."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -17,17 +19,18 @@ from kfsr.runs import upscaling
 from kfsr.runs.events import Event, Outcome, SharedKernel
 from kfsr.runs.upscaling import Upscaled
 
-TRUSTED = "trusted"
-"""The gate's verdict on a result that is what was asked for; any other one is told to the user."""
-
 FIELDS = (
     *("scale", "kernel_method", "kernel", "trust_kernel", "kernel_init", "refine", "uncertainty", "joint", "solver"),
     *("weights", "strength", "denoise", "preset", "seed", "quality", "strip"),
 )
 
 
-@command(*FIELDS)
-def upscale(
+def same_options(function: Callable[..., int]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """For a command that hands what it is given to `function`: with the same options, and a help of its own."""
+    return functools.wraps(function, assigned=())
+
+
+def enlarge(
     streams: Streams,
     *,
     inputs: options.InputsArgument = None,
@@ -35,7 +38,7 @@ def upscale(
     recursive: options.RecursiveOption = False,
     files_from: options.FilesFromOption = None,
     recipe: Recipe,
-    name: Annotated[str, typer.Option("--name", metavar="TEMPLATE", help="Names of the results.")] = upscaling.NAME,
+    name: options.NameOption = None,
     skip_existing: Annotated[
         bool,
         typer.Option("--skip-existing", help="Skip what an earlier run finished with the same settings."),
@@ -46,7 +49,7 @@ def upscale(
             "--kernel-from",
             metavar="PATH",
             help="Find one kernel for all inputs from this picture or folder of pictures, made by the same scanner, "
-            "camera or resize. Can be given several times.",
+            "camera, lens or resize. Can be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -66,12 +69,7 @@ def upscale(
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> int:
-    """Upscale pictures by 2, 3 or 4.
-
-    The result is PHOTO_x2.png beside PHOTO.png, in the same format, or what -o says; an output folder mirrors the
-    sub-folders of an input folder. A result that exists is replaced, but an input never is, and earlier results
-    that lie among the inputs are left out. On standard output the picture is a PNG.
-    """
+    """Both commands; they differ in their fields of the recipe and in what their help says."""
     sources = options.find_inputs(streams, inputs or [], files_from, recursive)
     machine = options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
     console = Console(streams, quiet)
@@ -118,8 +116,22 @@ def upscale(
         )
 
 
+@command(*FIELDS)
+@same_options(enlarge)
+def upscale(streams: Streams, **given: Any) -> int:
+    """Upscale pictures by 2, 3 or 4; by 1 it is `deblur`.
+
+    The result is PHOTO_x2.png beside PHOTO.png, in the same format, or what -o says; an output folder mirrors the
+    sub-folders of an input folder. A result that exists is replaced, but an input never is, and earlier results
+    that lie among the inputs are left out. On standard output the picture is a PNG.
+    """
+    return enlarge(streams, **given)
+
+
 def _tell(outcome: Outcome[Upscaled], console: Console) -> None:
     """What was done, in a line or two; a picture for standard output goes there."""
+    from kfsr.pipeline.gate import SHARP, TRUSTED  # loads torch
+
     job, done = outcome.job, outcome.value
     if done is None:
         console.note(f"{job.source_name}: skipped, {job.target_name} is finished")
@@ -127,6 +139,9 @@ def _tell(outcome: Outcome[Upscaled], console: Console) -> None:
     if done.data is not None:
         console.streams.write_data(done.data)
     gate = done.report["gate"]
+    if gate["reason"] == SHARP:
+        console.note(f"{job.source_name} -> {job.target_name}: sharp already, left as it is")
+        return
     if gate["verdict"] != TRUSTED:
         console.warning(f"{job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = done.size

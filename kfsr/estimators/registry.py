@@ -23,14 +23,18 @@ METHODS = {
 """Name of each method, the module that says all else of it, and half a line for the help."""
 
 
-def names() -> tuple[str, ...]:
-    """All methods, in the order of the help."""
-    return tuple(METHODS)
+ACROSS_SCALES = frozenset({"spectral", "ikl", "kernelfusion", "kernelfusion-edges", "bicubic"})
+"""Those that are not defined at scale 1, as `Estimator.scales` says, which the help has no time to load."""
 
 
-def summaries() -> dict[str, str]:
+def names(scale: int | None = None) -> tuple[str, ...]:
+    """All methods, or those that are defined at a scale, in the order of the help."""
+    return tuple(name for name in METHODS if scale != 1 or name not in ACROSS_SCALES)
+
+
+def summaries(scale: int | None = None) -> dict[str, str]:
     """Half a line about each."""
-    return {name: summary for name, (_, summary) in METHODS.items()}
+    return {name: METHODS[name][1] for name in names(scale)}
 
 
 def estimator(name: str) -> Estimator:

@@ -3,10 +3,14 @@
 Layout of the folder, for scale s: ``lr_xS/NAME.*``; ``gt/NAME.*`` (pictures are scored where it exists); and
 ``gt_k_xS/NAME.*`` or ``gt_k_xS/kernel_N.*`` for ``im_N`` (kernels are scored where it exists). DIV2KRK is one. Pictures
 are of any format that is read; the two of one name may differ. ``KIND_3`` is one of a kind.
+
+At scale 1 the pictures of ``lr_x1`` are as large as their truths, and what a result is compared with is not bicubic but
+the picture as it is.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -28,6 +32,9 @@ from kfsr.recipe import Recipe
 BORDER = 16
 """High-resolution pixels on each side that no score counts: all that an interpolation of a window does not know."""
 
+BORDER_AT_ITS_SIZE = 32
+"""The same at scale 1, where kernels are wider: what they bring in from outside the window is not known either."""
+
 BELOW = 0.1
 """dB under bicubic from which on a picture counts as worse: less is not seen."""
 
@@ -48,8 +55,8 @@ class Row:
 
     kernel_method: the one that found the kernel, also where `auto` chose it. ncc, ncc_shift2, size_ratio: see
     `KernelScore`. psnr, ssim: of the window on the Y channel, in dB and at most 1; bicubic, bicubic_ssim, lanczos: the
-    same of the interpolations. verdict: the gate's. None: not asked for, or without a truth. timings: seconds by stage
-    of kernel and picture; megapixels: of the result.
+    same of the interpolations, at scale 1 of the picture as it is and None. verdict: the gate's. None: not asked for,
+    or without a truth. timings: seconds by stage of kernel and picture; megapixels: of the result.
     """
 
     name: str
@@ -77,7 +84,11 @@ class Row:
     @property
     def gain(self) -> float | None:
         """dB over bicubic."""
-        return None if self.psnr is None or self.bicubic is None else self.psnr - self.bicubic
+        if self.psnr is None or self.bicubic is None:
+            return None
+        if self.psnr == self.bicubic:  # infinite, both, where nothing is wrong
+            return 0.0
+        return self.psnr - self.bicubic
 
     @property
     def gain_lanczos(self) -> float | None:
@@ -87,6 +98,11 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """All columns under their names."""
         return asdict(self) | {"gain": self.gain, "gain_lanczos": self.gain_lanczos}
+
+
+def border(scale: int) -> int:
+    """High-resolution pixels on each side that no score of a result at this scale counts."""
+    return BORDER_AT_ITS_SIZE if scale == 1 else BORDER
 
 
 def find_cases(folder: Path, scale: int, names: list[str]) -> list[Case]:
@@ -140,9 +156,9 @@ def run_case(
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
     true_kernel: take the truth in place of an estimate, as it is. window: side of the high-resolution window in pixels,
-    16 of which are left out of the score on each side; 0 for the whole picture. pictures: whether to upscale at all.
-    truncated: the files were truncated to their depth instead of rounded, so half a step is added. kernels: folder of
-    kernels from an earlier run, NAME.npz; what is missing there is estimated and kept there.
+    of which `border` are left out of the score on each side; 0 for the whole picture. pictures: whether to upscale at
+    all. truncated: the files were truncated to their depth instead of rounded, so half a step is added. kernels: folder
+    of kernels from an earlier run, NAME.npz; what is missing there is estimated and kept there.
 
     Raises InputError for a file that cannot be used, and for a `true_kernel` that is not known.
     """
@@ -179,19 +195,21 @@ def run_case(
     result = upscale(picture, solving, kernel=kernel, device=device, window=part, progress=progress)
     picture_seconds = time.perf_counter() - clock
     target = _cut(read_image(case.truth), part, scale)
-    bicubic = upscale(picture, scale=scale, solver="bicubic", kernel=kernel, window=part).image
-    low_res = _cut(picture, part, 1)
-    other = picture.with_pixels(lanczos(low_res.pixels, (scale * low_res.width, scale * low_res.height)))
-    pixels = [_rounded(im) for im in (result.image, bicubic, other)]
-    psnr = [psnr_y(one, target.pixels, BORDER) for one in pixels]
-    ssim = [ssim_y(one, target.pixels, BORDER) for one in pixels[:2]]
+    bicubic = upscale(picture, scale=scale, strength=0, kernel=kernel, window=part).image
+    pixels = [_rounded(im) for im in (result.image, bicubic)]
+    if scale > 1:
+        low_res = _cut(picture, part, 1)
+        other = picture.with_pixels(lanczos(low_res.pixels, (scale * low_res.width, scale * low_res.height)))
+        pixels.append(_rounded(other))
+    psnr = [psnr_y(one, target.pixels, border(scale)) for one in pixels]
+    ssim = [ssim_y(one, target.pixels, border(scale)) for one in pixels[:2]]
     return replace(
         row,
         psnr=psnr[0],
         ssim=ssim[0],
         bicubic=psnr[1],
         bicubic_ssim=ssim[1],
-        lanczos=psnr[2],
+        lanczos=psnr[2] if scale > 1 else None,
         verdict=result.report.gate.verdict,
         picture_seconds=picture_seconds,
         timings=_added(timings, result.report.timings),
@@ -215,14 +233,16 @@ _MEANS = (
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """Means over the rows that have the number; for sizes the median and 90th percentile of |ratio - 1|.
 
-    worst: name of the picture that gains least over bicubic. below_bicubic: how many lose more than `BELOW` dB.
+    worst: name of the picture that gains least over bicubic. below_bicubic: how many lose more than `BELOW` dB. At
+    scale 1 read "the picture as it is" for bicubic.
     """
     out: dict[str, Any] = {"pictures": len(rows)}
     for name in _MEANS:
         values = [v for row in rows if (v := getattr(row, name)) is not None]
         if values:
             out[f"mean_{name}"] = float(np.mean(values))
-    errors = [abs(row.size_ratio - 1) for row in rows if row.size_ratio is not None]
+    ratios = [row.size_ratio for row in rows if row.size_ratio is not None]
+    errors = [abs(ratio - 1) for ratio in ratios if math.isfinite(ratio)]  # of a true point it is not a number
     if errors:
         out["median_size_error"] = float(np.median(errors))
         out["p90_size_error"] = float(np.quantile(errors, 0.9))

@@ -12,8 +12,8 @@ from kfsr.evaluation.metrics import psnr_y, ssim_y
 from kfsr.evaluation.niqe import niqe
 from kfsr.image import read_image, readable_formats
 
-_SCALE = re.compile(r"_x\d$")
-"""The scale at the end of a result's name."""
+_ENDING = re.compile(r"_(x\d|sharp)$")
+"""What `kfsr upscale` and `kfsr deblur` put at the end of a result's name."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Pat
     """Which truth belongs to which result: (pairs, results that have none).
 
     Two files are a pair. In two folders, a result belongs to the truth of the same name, whatever its ending; if there
-    is none, to that of its name without the scale: ``0801_x2.png`` to ``0801.png``. Raises InputError when a path is
-    missing, when one is a file and the other a folder, when two truths have one name, or when nothing pairs.
+    is none, to that of its name without what the commands put at its end: ``0801_x2.png`` and ``0801_sharp.png`` to
+    ``0801.png``. Raises InputError when a path is missing, when one is a file and the other a folder, when two truths
+    have one name, or when nothing pairs.
     """
     for path in (results, truths):
         if not path.exists():
@@ -49,7 +50,7 @@ def pair(results: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[Pat
         by_name[path.stem] = path
     pairs, alone = [], []
     for path in pictures_in(results):
-        truth = by_name.get(path.stem) or by_name.get(_SCALE.sub("", path.stem))
+        truth = by_name.get(path.stem) or by_name.get(_ENDING.sub("", path.stem))
         if truth is None:
             alone.append(path)
         else:

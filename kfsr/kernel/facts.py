@@ -32,6 +32,8 @@ def kernel_facts(kernel: Kernel) -> dict[str, Any]:
 
 def facts_in_words(kernel: Kernel) -> str:
     """The same as half a line for people."""
+    if kernel.is_point:
+        return f"{kernel.method}, a point: the picture is sharp"
     facts = kernel_facts(kernel)
     (long, short), (row, col) = facts["axes"], facts["centre"]
     shape = "round" if long - short <= 0.01 * long else f"long axis at {facts['angle']:.0f} degrees"

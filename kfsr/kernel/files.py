@@ -188,7 +188,8 @@ def _check_scale_of(parts: dict[str, Any], scale: int) -> None:
         raise InputError("its scale is not one whole number; save it again")
     made_for = int(value.item())
     if made_for != scale:
-        raise InputError(f"the kernel was made for scale {made_for}, not {scale}; use --scale {made_for}")
+        hint = f"`kfsr upscale` takes it with --scale {made_for}" if scale == 1 else f"use --scale {made_for}"
+        raise InputError(f"the kernel was made for scale {made_for}, not {scale}; {hint}")
 
 
 def _word(parts: dict[str, Any], key: str) -> str | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import kfsr.estimators.registry as estimators
+import kfsr.solvers.registry as solvers
 from kfsr.errors import UsageError
 from kfsr.estimators.registry import estimator
 from kfsr.recipe import Recipe, option
@@ -20,7 +24,7 @@ def check(recipe: Recipe, device: str = "cpu", *, has_kernel: bool = False) -> N
     own_kernel = not has_kernel and recipe.kernel is None
     check_method(recipe)
     chosen = solver(recipe.solver)
-    _check_scale(recipe.scale, chosen.scales, f"the solver {recipe.solver}")
+    _check_scale(recipe.scale, chosen.scales, f"the solver {recipe.solver}", solvers.names(recipe.scale))
     for field, taken in (
         ("weights", bool(chosen.networks)),
         ("uncertainty", chosen.uncertain),
@@ -41,20 +45,23 @@ def check(recipe: Recipe, device: str = "cpu", *, has_kernel: bool = False) -> N
 def check_method(recipe: Recipe) -> None:
     """The same of the kernel method alone."""
     method = estimator(recipe.kernel_method)
-    _check_scale(recipe.scale, method.scales, f"the kernel method {recipe.kernel_method}")
+    _check_scale(
+        recipe.scale, method.scales, f"the kernel method {recipe.kernel_method}", estimators.names(recipe.scale)
+    )
     if recipe.kernel_init in method.inits:
         return
-    known = estimator("ikl").inits  # not before: loading that takes longer than all the rest here
+    ikl = estimator("ikl")  # not before: loading that takes longer than all the rest here
+    known = ikl.inits
     if recipe.kernel_init not in known:
         raise UsageError(f"there is no kernel init {recipe.kernel_init!r}; use one of {', '.join(known)}")
-    raise UsageError(
-        f"only ikl starts from a {recipe.kernel_init} kernel, not {recipe.kernel_method}; use the kernel method ikl"
-    )
+    what_to_do = "use the kernel method ikl" if recipe.scale in ikl.scales else f"leave {option('kernel_init')} out"
+    raise UsageError(f"only ikl starts from a {recipe.kernel_init} kernel, not {recipe.kernel_method}; {what_to_do}")
 
 
-def _check_scale(scale: int, scales: tuple[int, ...], what: str) -> None:
+def _check_scale(scale: int, scales: tuple[int, ...], what: str, others: Iterable[str]) -> None:
     if scale not in scales:
-        raise UsageError(f"{what} is not defined at scale {scale}; use {', '.join(map(str, scales))}")
+        at = ", ".join(map(str, scales))
+        raise UsageError(f"{what} is not defined at scale {scale}, only at {at}; use one of {', '.join(others)} there")
 
 
 def _check_joint(recipe: Recipe, own_kernel: bool) -> None:

@@ -32,6 +32,11 @@ from kfsr.settings import GateSettings
 TRUSTED = "trusted"
 CAUTIOUS = "cautious"
 BICUBIC = "bicubic"
+UNCHANGED = "unchanged"
+"""At scale 1, what is `BICUBIC` at the others: the picture is given back as it is."""
+
+SHARP = "the picture is sharp already; left as it is"
+"""Why a picture under a point as its kernel is `UNCHANGED`."""
 
 FEATURES = 18
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from kfsr.pipeline.appearance import as_gray, keep_means, solved_alpha, to_image
 from kfsr.pipeline.check import check, check_method
 from kfsr.pipeline.findings import Findings, findings
 from kfsr.pipeline.finish import with_choices
-from kfsr.pipeline.gate import BICUBIC, TRUSTED, Decision, Verdict
+from kfsr.pipeline.gate import BICUBIC, SHARP, TRUSTED, UNCHANGED, Decision, Verdict
 from kfsr.pipeline.kernels import estimated, stamped
 from kfsr.pipeline.solving import decided, finished, known_dirt, refined
 from kfsr.progress import Progress, silent
@@ -100,9 +100,10 @@ def upscale(
     the caller to remove. progress: called as progress(stage, step, total). The same seed on the same CPU gives the same
     picture, stopped in between or not.
 
-    A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. Raises
-    UsageError for a wrong argument and for a `max_memory` that no tile fits, InputError for a file that the recipe
-    names and that cannot be used, NumericalError when a stage gives NaN or infinity.
+    A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. At scale 1 it
+    is returned as it is, and so is one that is sharp already: its kernel is a point. Raises UsageError for a wrong
+    argument and for a `max_memory` that no tile fits, InputError for a file that the recipe names and that cannot be
+    used, NumericalError when a stage gives NaN or infinity.
     """
     recipe = Recipe.make(recipe, **choices)
     check(recipe, device, has_kernel=kernel is not None)
@@ -130,20 +131,26 @@ def upscale(
             pixels = finished(problem, pixels, part, decision)
         else:
             own = kernel is None
-            kernel = refined(problem, kernel or estimated(problem, recipe.kernel_method), own=own)
-            solve, decision = decided(problem, kernel, tile)
+            kernel = kernel or estimated(problem, recipe.kernel_method)
+            if kernel.is_point and recipe.strength != 0:
+                decision = Decision(kernel, Told(0.0), Verdict(UNCHANGED, SHARP), strength=0.0)
+            else:
+                kernel = refined(problem, kernel, own=own)
+                solve, decision = decided(problem, kernel, tile)
             pixels = solve(part)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
         decision = Decision(kernel or bicubic_kernel(recipe.scale), Told(0.0), verdict, strength=0.0)
         solve = interpolate
         pixels = solve(part)
+    unchanged = recipe.scale == 1 and not decision.strength
+    decision = _unchanged(decision) if unchanged else decision
     used = decision.kernel
     # In place from here on: a large picture is not held twice.
-    if not recipe.joint:
+    if not recipe.joint and not unchanged:
         with problem.timed("means"):
             keep_means(pixels, part, alpha, recipe.scale)
-    alpha_up = None if alpha is None else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
+    alpha_up = None if alpha is None or unchanged else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
     report = Report(
         scale=recipe.scale,
         preset=recipe.preset,
@@ -169,6 +176,8 @@ def upscale(
         residual=_residual(pixels, part, kernel_tensor(used, pixels.device), recipe.scale) * 127.5,
         timings=dict(problem.timings),
     )
+    if unchanged:
+        return Result(_cut(picture, frame), used, report)
     return Result(to_image(pixels, alpha_up, picture, recipe.scale), used, report)
 
 
@@ -232,6 +241,19 @@ def _checked(window: Window, picture: Image) -> Window:
     if min(row, col) < 0 or min(rows, cols) < 1 or row + rows > picture.height or col + cols > picture.width:
         raise UsageError(f"window {window} does not lie in a picture of {picture.height} rows, {picture.width} columns")
     return window
+
+
+def _unchanged(decision: Decision) -> Decision:
+    """In the words of scale 1, where nothing is interpolated."""
+    if decision.verdict.verdict != BICUBIC:
+        return decision
+    reason = decision.verdict.reason.replace("interpolated instead", "left as it is")
+    return replace(decision, verdict=replace(decision.verdict, verdict=UNCHANGED, reason=reason))
+
+
+def _cut(picture: Image, window: Window) -> Image:
+    rows, cols = _slices(window)
+    return picture.with_pixels(picture.pixels[rows, cols], None if picture.alpha is None else picture.alpha[rows, cols])
 
 
 def _slices(window: Window) -> tuple[slice, slice]:

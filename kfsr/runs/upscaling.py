@@ -22,8 +22,11 @@ from kfsr.runs.plan import Job, plan, tidy, without_results
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
+    from kfsr.pipeline import Result
 
 NAME = "{stem}_x{scale}{ext}"
+NAME_AT_ITS_SIZE = "{stem}_sharp{ext}"
+"""At scale 1, where there is no larger size to tell."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def run(
     recipe: Recipe | None = None,
     *,
     output: str | Path | None = None,
-    name: str = NAME,
+    name: str | None = None,
     recursive: bool = False,
     kernel: Kernel | Path | str | None = None,
     kernel_from: Iterable[str | Path] = (),
@@ -81,12 +84,15 @@ def run(
 
     inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
     each result beside its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and
-    {ext} filled in. recursive: look into sub-folders, which an output folder mirrors. kernel: for all pictures, a value
-    or a file. kernel_from: pictures or folders that one kernel for all is found from. save_kernel: a folder, or a file,
-    for the kernels. skip_existing: leave out what an earlier run has finished with the same settings; so a run that was
-    stopped goes on. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together.
-    max_pixels: of a picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see
-    `kfsr.runs.events`); without it warnings are Python's.
+    {ext} filled in; None: `NAME`, at scale 1 `NAME_AT_ITS_SIZE`. recursive: look into sub-folders, which an output
+    folder mirrors. kernel: for all pictures, a value or a file. kernel_from: pictures or folders that one kernel for
+    all is found from. save_kernel: a folder, or a file, for the kernels. skip_existing: leave out what an earlier run
+    has finished with the same settings; so a run that was stopped goes on. executor: `Serial()`, the default, or
+    `Processes(n)`. threads: of all processes together. max_pixels: of a picture. max_memory: bytes, as in
+    `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it warnings are Python's.
+
+    At scale 1 the file of a picture that is left as it is, is copied as long as its format stays and neither `strip`
+    nor another `quality` is asked for.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work.
@@ -116,7 +122,7 @@ def prepare(
     machine: Machine,
     *,
     output: str | None = None,
-    name: str = NAME,
+    name: str | None = None,
     recursive: bool = False,
     kernel: Kernel | None = None,
     kernel_from: Sequence[str] = (),
@@ -136,7 +142,8 @@ def prepare(
     keep = [path for path in files if path is not None]
     if recipe.strength == 0 and save_kernel is not None and not given:
         raise UsageError("with --strength 0 no kernel is found; leave --save-kernel out")
-    rename = partial(_result_name, template=name, scale=recipe.scale)
+    template = name or (NAME_AT_ITS_SIZE if recipe.scale == 1 else NAME)
+    rename = partial(_result_name, template=template, scale=recipe.scale)
     jobs = plan(sources, output, rename, check_name=format_by_suffix, keep=keep, prepare=create)
     kernel_paths = _kernel_paths(jobs, save_kernel, keep, create)
     originals = [one.path for one in without_results(examples, jobs, output) if one.path is not None]
@@ -186,11 +193,13 @@ def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_ev
 def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: str | None) -> Upscaled:
     """One picture: read, upscale, write."""
     import kfsr
+    from kfsr.files import write_bytes
     from kfsr.image import encode_image, write_image
     from kfsr.kernel import save_kernel
 
     picture, data = machine.read(job.source)
     source = manifest.digest(data) if plan.listed and job.source is not None else None
+    kept = data if plan.recipe.scale == 1 else b""
     del data
     with checkpoint_for(job.target) as state:
         with device_lock.held(lock, machine.device):
@@ -208,15 +217,30 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             if used.provenance.pictures == 1:  # found in this picture
                 used = used.stamped(used.provenance.of_pictures([job.source.name if job.source else job.source_name]))
             save_kernel(used, plan.kernel_paths[job])
+        note = None
+        if source is not None and job.target is not None:
+            note = partial(manifest.record, job.target, source=source, settings=plan.settings)
+        copied = _is_copied(result, picture.format, job.target, plan.recipe)
         encoded = None
         if job.target is None:
-            encoded = encode_image(result.image, "PNG")
-        elif source is None:
-            write_image(result.image, job.target, plan.recipe.quality)
+            encoded = kept if copied else encode_image(result.image, "PNG")
+        elif copied:
+            if note is not None:
+                note(kept)
+            write_bytes(job.target, kept)
         else:
-            note = partial(manifest.record, job.target, source=source, settings=plan.settings)
             write_image(result.image, job.target, plan.recipe.quality, note)
     return Upscaled(result.image.size, result.report.as_dict(), encoded)
+
+
+def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
+    """Whether the result's file is that of the picture, byte for byte: nothing was done to it, it stays in the format
+    that was `read`, and nobody asked for another file."""
+    from kfsr.image import format_by_suffix
+
+    done = recipe.scale > 1 or result.report.strength > 0
+    asked = recipe.strip or recipe.quality != Recipe().quality
+    return not done and not asked and read == ("PNG" if target is None else format_by_suffix(target).name)
 
 
 def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: object) -> list[Source]:

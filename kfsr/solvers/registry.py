@@ -20,14 +20,18 @@ METHODS = {
 """Name of each solver, the module that says all else of it, and half a line for the help."""
 
 
-def names() -> tuple[str, ...]:
-    """All solvers, in the order of the help."""
-    return tuple(METHODS)
+ENLARGING = frozenset({"bicubic"})
+"""Those that are not defined at scale 1, as `Solver.scales` says, which the help has no time to load."""
 
 
-def summaries() -> dict[str, str]:
+def names(scale: int | None = None) -> tuple[str, ...]:
+    """All solvers, or those that are defined at a scale, in the order of the help."""
+    return tuple(name for name in METHODS if scale != 1 or name not in ENLARGING)
+
+
+def summaries(scale: int | None = None) -> dict[str, str]:
     """Half a line about each."""
-    return {name: summary for name, (_, summary) in METHODS.items()}
+    return {name: METHODS[name][1] for name in names(scale)}
 
 
 def solver(name: str) -> Solver:

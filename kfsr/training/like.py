@@ -14,7 +14,13 @@ from kfsr.operator.spatial import low_res_size
 from kfsr.training.camera import to_linear, to_srgb
 from kfsr.training.degradations import LUMA, Degradation, degraded_by, draw
 
-_BLURS = {"gaussian": "blur", "shake": "camera shake", "flat": "flat blur (a disk or box)", "bicubic": "bicubic blur"}
+_BLURS = {
+    "gaussian": "blur",
+    "shake": "camera shake",
+    "hand": "camera shake",
+    "flat": "flat blur (a disk or box)",
+    "bicubic": "bicubic blur",
+}
 
 
 def degraded_like(kind: str, sharp: Image, scale: int, seed: int) -> tuple[Image, Degradation]:

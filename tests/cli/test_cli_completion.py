@@ -30,6 +30,15 @@ def test_bash_completes_commands_and_options(tmp_path):
     assert asked.split() == ["fast", "balanced", "best"]
 
 
+def test_deblur_offers_what_is_defined_at_its_scale(tmp_path):
+    words = {"COMP_WORDS": "kfsr deblur --kernel-method ", "COMP_CWORD": "3"}
+    offered = completed(tmp_path, _KFSR_COMPLETE="complete_bash", **words).split()
+    assert {"auto", "edges"} <= set(offered)
+    assert "spectral" not in offered
+    asked = completed(tmp_path, _KFSR_COMPLETE="complete_bash", COMP_WORDS="kfsr deb", COMP_CWORD="1")
+    assert asked.split() == ["deblur"]
+
+
 def test_zsh_completes_with_the_help(tmp_path):
     asked = completed(tmp_path, _KFSR_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="kfsr ups")
     assert "upscale" in asked

@@ -7,12 +7,12 @@ from process import environment, kfsr_run
 @pytest.mark.parametrize("args", [(), ("--help",), ("-h",)])
 def test_help_lists_every_command(tmp_path, args):
     text = kfsr_run(tmp_path, *args).ok().stdout.decode()
-    for name in ("upscale", "kernel", "degrade", "evaluate", "doctor"):
+    for name in ("upscale", "deblur", "kernel", "degrade", "evaluate", "doctor"):
         assert f"\n  {name} " in text
     assert "Exit status" in text
 
 
-@pytest.mark.parametrize("name", ["upscale", "kernel", "degrade", "evaluate", "doctor"])
+@pytest.mark.parametrize("name", ["upscale", "deblur", "kernel", "degrade", "evaluate", "doctor"])
 def test_every_command_has_help(tmp_path, name):
     done = kfsr_run(tmp_path, name, "--help").ok()
     assert done.stdout.startswith(f"Usage: kfsr {name} ".encode())
@@ -30,7 +30,29 @@ WRONG = {
     "unknown option": (("upscale", "face.png", "--scal", "3"), "--scale"),
     "no input": (("upscale",), "INPUT"),
     "scale too large": (("upscale", "face.png", "--scale", "5"), "--scale"),
-    "scale of one": (("upscale", "face.png", "--scale", "1"), "--scale"),
+    "scale of nothing": (("upscale", "face.png", "--scale", "0"), "--scale"),
+    "method across scales at scale 1": (
+        ("upscale", "face.png", "-s", "1", "--kernel-method", "spectral"),
+        "use one of auto",
+    ),
+    "a resize at scale 1": (("kernel", "face.png", "--scale", "1", "--kernel-method", "bicubic"), "only at 2, 3, 4"),
+    "interpolation at scale 1": (("upscale", "face.png", "-s", "1", "--solver", "bicubic"), "use one of unrolled"),
+    "joint at scale 1": (
+        ("upscale", "face.png", "-s", "1", "--kernel-method", "kernelfusion", "--joint"),
+        "kernelfusion is not defined at scale 1",
+    ),
+    "start at scale 1": (("upscale", "face.png", "-s", "1", "--kernel-init", "gaussian"), "leave --kernel-init out"),
+    "bench of spectral at scale 1": (("bench", ".", "--scale", "1", "--kernel-method", "spectral"), "use one of auto"),
+    "deblur by two": (("deblur", "face.png", "--scale", "2"), "--scale"),
+    "deblur across scales": (("deblur", "face.png", "--kernel-method", "spectral"), "not one of auto"),
+    "deblur by interpolation": (("deblur", "face.png", "--solver", "bicubic"), "not one of unrolled"),
+    "deblur over its input": (("deblur", "face.png", "-o", "face.png"), "overwritten"),
+    "deblur without input": (("deblur",), "INPUT"),
+    "deblurred picture and JSON on stdout": (("deblur", "-", "--json"), "--json"),
+    "strength of nothing and a kernel to save": (
+        ("deblur", "face.png", "--strength", "0", "--save-kernel", "k.npz"),
+        "--save-kernel",
+    ),
     "fractional scale": (("upscale", "face.png", "--scale", "1.5"), "--scale"),
     "unknown method": (("upscale", "face.png", "--kernel-method", "magic"), "spectral"),
     "unknown preset": (("upscale", "face.png", "--preset", "quick"), "balanced"),

@@ -16,7 +16,11 @@ FAST = Recipe.make(preset="fast")
 
 @pytest.mark.parametrize(
     ("scale", "preset", "method", "solver"),
-    list(itertools.product((2, 4), PRESETS, estimators.names(), solvers.names())),
+    [
+        (scale, *rest)
+        for scale in (1, 2, 4)
+        for rest in itertools.product(PRESETS, estimators.names(scale), solvers.names(scale))
+    ],
 )
 def test_every_recipe_has_a_cost_that_grows_with_the_picture(scale, preset, method, solver):
     recipe = Recipe.make(scale=scale, preset=preset, kernel_method=method, solver=solver)

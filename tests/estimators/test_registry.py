@@ -102,3 +102,14 @@ def test_what_is_not_there():
         estimators.estimator("magic")
     with pytest.raises(UsageError, match="unrolled, unfolding"):
         solvers.solver("magic")
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_what_the_help_offers_at_a_scale_is_what_the_methods_say(scale):
+    """ACROSS_SCALES and ENLARGING repeat it, for those who have no time to load the methods."""
+    assert estimators.names(scale) == tuple(
+        name for name in estimators.METHODS if scale in estimators.estimator(name).scales
+    )
+    assert solvers.names(scale) == tuple(name for name in solvers.METHODS if scale in solvers.solver(name).scales)
+    assert estimators.names() == tuple(estimators.METHODS)
+    assert solvers.names() == tuple(solvers.METHODS)

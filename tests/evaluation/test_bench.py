@@ -18,12 +18,13 @@ import kfsr
 from kfsr.errors import InputError
 from kfsr.evaluation.bench import Row, by_kind, find_cases, profile, run_case, summary
 from kfsr.image import Image, write_image
-from kfsr.kernel import gaussian_kernel, load_kernel, save_kernel
+from kfsr.kernel import Kernel, gaussian_kernel, load_kernel, save_kernel
 from kfsr.operator.spatial import degrade
 from kfsr.recipe import Recipe
 
 TRUTH = gaussian_kernel(np.array([[3.0, 1.2], [1.2, 1.5]]), 2)
 DIRTY = Path("/work/shared/bench/dirty")
+POINT = Kernel(np.ones((1, 1)), 1)
 OTHER = gaussian_kernel(np.array([[1.5, 0.0], [0.0, 1.5]]), 2)
 
 
@@ -176,6 +177,41 @@ def test_pictures_of_any_format_and_the_scores_of_others(tmp_path):
     table = bench(tmp_path, *QUICK, "-q").stdout.splitlines()
     assert [line.split()[0] for line in table[-3:]] == ["kind", "phone", "web"]
     assert table[-1].split()[-1] == "web_1"
+
+
+@pytest.fixture
+def blurred(tmp_path):
+    """soft_1 under a kernel that is known, and sharp_2, which is its own truth."""
+    kernel = gaussian_kernel(np.array([[1.6, 0.5], [0.5, 0.9]]), 1)
+    sharp = data.astronaut()[0:160, 150:310]
+    x = torch.from_numpy(sharp / 1.0).permute(2, 0, 1)[None]
+    soft = degrade(x, torch.from_numpy(kernel.array.copy()), 1)[0].permute(1, 2, 0).numpy()
+    for name, low, truth in (("soft_1", np.rint(soft).astype(np.uint8), kernel), ("sharp_2", sharp, POINT)):
+        save(sharp, tmp_path / "gt" / f"{name}.png")
+        save(low, tmp_path / "lr_x1" / f"{name}.png")
+        (tmp_path / "gt_k_x1").mkdir(exist_ok=True)
+        save_kernel(truth, tmp_path / "gt_k_x1" / f"{name}.npz")
+    return tmp_path
+
+
+def test_at_scale_1_a_result_is_compared_with_the_picture_as_it_is(blurred):
+    args = ("--scale", "1", "--kernel-method", "true", "-q")
+    sharp, soft, last = map(json.loads, bench(blurred, *args, "--json").stdout.splitlines())
+    truth, low = (
+        rgb2ycbcr(np.asarray(PIL.Image.open(blurred / place / "soft_1.png")) / 255)[32:-32, 32:-32, 0]
+        for place in ("gt", "lr_x1")
+    )
+    assert soft["bicubic"] == pytest.approx(-10 * np.log10(np.mean((truth - low) ** 2) / 255**2), abs=0.01)
+    assert soft["gain"] > 3
+    assert (soft["lanczos"], soft["gain_lanczos"]) == (None, None)
+    assert (sharp["verdict"], sharp["psnr"], sharp["gain"], sharp["size_ratio"]) == ("unchanged", None, 0, None)
+    assert (last["summary"]["pictures"], last["summary"]["below_bicubic"]) == (2, 0)
+    assert last["summary"]["median_size_error"] == pytest.approx(0)
+    head, *rows = bench(blurred, *args).stdout.splitlines()
+    assert "as it is" in head
+    assert not {"bicubic", "Lanczos"} & set(head.split())
+    assert "as it is" in next(row for row in rows if row.startswith("kind"))
+    assert re.search(r"unchanged +point$|unchanged +\S+$", rows[0])
 
 
 def test_two_pictures_of_one_name(folder):

@@ -33,6 +33,8 @@ def folders(tmp_path):
         ("im_6.png", "im_6.png"),
         ("my_xmas_x2.png", "my_xmas.png"),
         ("0801_x2.png", "0801_x2.tif"),
+        ("0801_sharp.png", "0801.png"),
+        ("0801_sharp.png", "0801_sharp.png"),
     ],
 )
 def test_a_result_belongs_to_the_truth_of_its_name_without_the_scale(folders, result, truth):

@@ -14,6 +14,7 @@ from skimage import data
 from kfsr.errors import UsageError
 from kfsr.kernel import bicubic_kernel, from_div2krk, gaussian_kernel, shift_div2krk
 from kfsr.operator.spatial import (
+    LARGE,
     Border,
     adjoint,
     as_stored,
@@ -279,3 +280,21 @@ def test_as_stored_is_rounded_noisy_and_repeatable():
     assert torch.equal(stored(0.05), stored(0.05))
     assert float((stored(0.0) - x).abs().max()) < 0.5 / 127.5 + 1e-6
     assert float(as_stored(10 * x, 0.0, torch.Generator()).max()) == 1
+
+
+@pytest.mark.parametrize("each", EACH, ids=str)
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_large_kernel_at_scale_1_by_fourier_transforms(border, each, monkeypatch):
+    """The same values and gradients as by convolution, in both precisions."""
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 3e-6)):
+        x = normal(2, 3, 41, 38).to(dtype).requires_grad_()
+        kernel = some_kernels(LARGE + 6, each, 3).to(dtype).requires_grad_()
+        found = []
+        for least in (LARGE, 1000):
+            monkeypatch.setattr("kfsr.operator.spatial.LARGE", least)
+            y = degrade(x, kernel, 1, border)
+            found.append((y, *torch.autograd.grad(y.square().sum(), (x, kernel))))
+        for fast, plain in zip(*found, strict=True):
+            assert fast.shape == plain.shape
+            assert fast.dtype == dtype
+            assert (fast - plain).abs().max() <= tolerance * (1 + plain.abs().max())

@@ -15,7 +15,7 @@ import kfsr
 from kfsr import Recipe
 from kfsr.errors import InputError, NumericalError, OutOfMemory, OutputError, UsageError
 from kfsr.image import Image, encode_image, read_image, write_image
-from kfsr.kernel import box_kernel, gaussian_kernel, load_kernel, save_kernel
+from kfsr.kernel import Kernel, box_kernel, gaussian_kernel, load_kernel, save_kernel
 from kfsr.runs import Finished, Processes, Progress, SharedKernel, Started, Warned
 from kfsr.runs.engine import checkpoint_for
 
@@ -172,3 +172,16 @@ def test_a_state_stays_only_where_the_same_command_could_go_on(tmp_path, ending,
         if ending is not None:
             raise ending
     assert [path.name for path in tmp_path.iterdir()] == ([".a.png.kfsr-state"] if stays else [])
+
+
+def test_at_scale_1_a_sharp_picture_is_copied_and_written_down_as_finished(album):
+    for path in (album / "in" / "a.png", album / "in" / "sub" / "b.png"):  # not as they are written here
+        PIL.Image.open(path).save(path, compress_level=9)
+    arguments = {"kernel": Kernel(np.ones((1, 1)), 1), "kernel_method": None, "solver": None, "skip_existing": True}
+    outcomes = run(album, scale=1, **arguments)
+    assert statuses(outcomes) == {"a.png": "done", "b.png": "done", "bad.png": "failed"}
+    for one in (one for one in outcomes if one.status == "done"):
+        assert one.job.target.name == f"{one.job.source.stem}_sharp.png"
+        assert one.job.target.read_bytes() == one.job.source.read_bytes()
+        assert one.value.report["gate"]["verdict"] == "unchanged"
+    assert list(statuses(run(album, scale=1, **arguments)).values()).count("skipped") == 2
