@@ -133,6 +133,7 @@ class ShakeSettings:
     the widest kernel. ratio: of a level of the pyramid to the next finer one. least_side: of its coarsest level. rounds,
     last_rounds: of the two steps on the coarse and on the two finest levels. sharpness_starts: first values of the L0
     weight, each tried until the last `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`.
+    flatness: weight of the squared gradients in the deconvolution that tells which start is best.
     levels_resumed: that a kernel which is known roughly goes through. last_coupling: ends the splitting. smallness,
     iterations: of the kernel's least squares. cut: share of the peak under which a value is noise; island: share of the
     weight under which a part is. room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra`
@@ -145,7 +146,8 @@ class ShakeSettings:
     least_side: int = 24
     rounds: int = 10
     last_rounds: int = 5
-    sharpness_starts: tuple[float, ...] = (4e-3, 8e-3)
+    sharpness_starts: tuple[float, ...] = (4e-3, 8e-3, 16e-3, 32e-3)
+    flatness: float = 0.01
     sharpness_decay: float = 0.95
     sharpness_end: float = 1e-3
     levels_together: int = 3

@@ -17,6 +17,9 @@ from kfsr.operator.spatial import low_res_size, reflect_pad
 
 Spectrum = TypeVar("Spectrum", Tensor, np.ndarray)
 
+SMOOTH, STEPS = 0.01, 15
+"""Of `continued`: enough steps that the border is explained, few enough that noise is not."""
+
 
 def transfer_function(kernel: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
     """What blur by canonical kernels (..., K, K) multiplies a spectrum with: complex (..., H, W) for `size` (H, W).
@@ -120,6 +123,47 @@ def padded(low_res: Tensor, margin: int, *, fast: bool = False) -> Tensor:
         gap = fade * wide[..., size + around :] + (1 - fade) * wide[..., :around]
         low_res = torch.cat([gap[..., around - margin :], low_res, gap[..., : around - margin]], -1).transpose(-1, -2)
     return low_res
+
+
+@torch.no_grad()
+def continued(blurred: Tensor, kernel: Tensor, margin: int, *, fast: bool = False) -> Tensor:
+    """`blurred` (B, C, h, w), of scale 1, extended as `padded` does, by what a sharp picture that explains it shows
+    there through the kernel, (K, K) or (B or 1, C or 1, K, K): a wide kernel brings in much from beyond the border.
+
+    That picture is argmin_x |k * x - blurred|^2 inside + `SMOOTH` |grad x|^2 everywhere, after `STEPS` of conjugate
+    gradients.
+    """
+    y = padded(blurred, margin, fast=fast)
+    size = (y.shape[-2], y.shape[-1])
+    half = slice(size[1] // 2 + 1)
+    inside = (..., slice(margin, margin + blurred.shape[-2]), slice(margin, margin + blurred.shape[-1]))
+    seen = torch.zeros(size, device=y.device)
+    seen[inside] = 1
+    blur = transfer_function(kernel, 1, size)[..., half].contiguous()
+    rough = sum(difference_transfer(size, axis)[:, half].abs().square() for axis in (0, 1)) * SMOOTH
+    rough = torch.as_tensor(rough).to(y.device)
+
+    def through(x: Tensor, spectrum: Tensor) -> Tensor:
+        return torch.fft.irfft2(spectrum * torch.fft.rfft2(x), s=size)
+
+    def normal(x: Tensor) -> Tensor:
+        return through(seen * through(x, blur), blur.conj()) + through(x, rough)
+
+    def dot(a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum((-2, -1), keepdim=True)
+
+    x = y
+    rest = through(seen * y, blur.conj()) - normal(x)
+    ahead, power = rest, dot(rest, rest)
+    for _ in range(STEPS):
+        again = normal(ahead)
+        step = power / dot(ahead, again).clamp_min(1e-20)
+        x, rest = x + step * ahead, rest - step * again
+        last, power = power, dot(rest, rest)
+        ahead = rest + power / last.clamp_min(1e-20) * ahead
+    out = through(x, blur)
+    out[inside] = blurred
+    return out
 
 
 def _mean_of_parts(spectrum: Tensor, parts: int, axis: int) -> Tensor:

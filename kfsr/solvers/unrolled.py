@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.errors import InputError
-from kfsr.operator.fourier import DataStep, border, padded
+from kfsr.operator.fourier import DataStep, border, continued, padded
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
 from kfsr.solvers.method import Prepared, Solver
@@ -44,7 +44,7 @@ def forward(
 
     kernel: (K, K) canonical; the result is differentiable in it and in `low_res`. net: an `UnrolledNet` or a `USRNet`.
     ensemble: over how many of the square's 8 symmetries the result is averaged (self-ensemble). The picture is extended
-    so that the wrap-around of the data step stays outside.
+    so that the wrap-around of the data step stays outside; at scale 1 by what the kernel brings in (`continued`).
     """
     margin = border(kernel.shape[-1], scale)
     known = low_res.new_tensor([[told.sigma], [told.uncertainty], [told.correlation]])
@@ -52,8 +52,10 @@ def forward(
     for n in range(ensemble):
         turned = _turned(low_res, n)
         rows, cols = (slice(scale * margin, scale * (margin + size)) for size in turned.shape[-2:])
-        y = padded(turned, margin, fast=True).expand(-1, 3, -1, -1)
-        x = _turned_back(net(y, _turned(kernel, n), scale, *known)[..., rows, cols], n)
+        k = _turned(kernel, n)
+        around = continued(turned, k, margin, fast=True) if scale == 1 else padded(turned, margin, fast=True)
+        y = around.expand(-1, 3, -1, -1)
+        x = _turned_back(net(y, k, scale, *known)[..., rows, cols], n)
         total = total + (x if low_res.shape[1] == 3 else x.mean(1, keepdim=True))
         progress("solver", n + 1, ensemble)
     return total / ensemble if ensemble > 1 else total
