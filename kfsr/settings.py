@@ -56,6 +56,19 @@ class CalibrationSettings:
 
 
 @dataclass(frozen=True)
+class SoftnessSettings:
+    """windows: how many of a picture are judged. bias: what is taken from the logarithm of a kernel's size (deviation or
+    radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that
+    the solver is told, and what is added per spread."""
+
+    windows: int = 6
+    bias: float = 0.0
+    caution: float = 0.3
+    least_doubt: float = 0.2
+    doubt: float = 3.0
+
+
+@dataclass(frozen=True)
 class PatchSettings:
     """width: hidden channels (64 fills a vector unit; 48 is slower). sigma range: what the stages ask for, in
     [-1, 1] units. batch, crop: small crops keep activations in the CPU's cache."""
@@ -273,6 +286,7 @@ class Settings:
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    softness: SoftnessSettings = field(default_factory=SoftnessSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
