@@ -57,9 +57,9 @@ class CalibrationSettings:
 
 @dataclass(frozen=True)
 class SoftnessSettings:
-    """windows: how many of a picture are judged. bias: what is taken from the logarithm of a kernel's size (deviation or
-    radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that
-    the solver is told, and what is added per spread."""
+    """windows: how many of a picture are judged. bias: what is taken from the logarithm of a kernel's size (deviation
+    or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty
+    that the solver is told, and what is added per spread."""
 
     windows: int = 6
     bias: float = 0.0

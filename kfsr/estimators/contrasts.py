@@ -1,4 +1,4 @@
-"""What the small networks share that judge a kernel by the picture itself: local contrasts, and attention over places."""
+"""What the small networks share that judge a kernel by the picture itself: contrasts, and attention over places."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ def apart_from_mean(x: Tensor, side: int = 9) -> tuple[Tensor, Tensor]:
 
     def local_mean(v: Tensor) -> Tensor:
         n = side // 2
-        rows = F.avg_pool2d(F.pad(v, (n, n, n, n), mode="reflect"), (side, 1), 1)
-        return F.avg_pool2d(rows, (1, side), 1)
+        v = F.pad(v, (n, n, n, n), mode="reflect")
+        for axis in (-2, -1):
+            # By running sums, whose cost does not grow with `side`.
+            sums = v.cumsum(axis)
+            first, size = sums.narrow(axis, side - 1, 1), sums.shape[axis] - side
+            v = torch.cat([first, sums.narrow(axis, side, size) - sums.narrow(axis, 0, size)], axis) / side
+        return v
 
     apart = x - local_mean(x)
     return apart, apart / (local_mean(apart.square()) + _LEAST).sqrt()

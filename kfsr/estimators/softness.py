@@ -71,9 +71,7 @@ class SoftnessNet(nn.Module):
         self.places = nn.Conv2d(80, HEADS, 1)
         self.values = nn.Conv2d(80, HEADS * VALUES, 1)
         last = nn.Linear(96, OUTPUTS)
-        self.layers = nn.Sequential(
-            nn.Linear(HEADS * (VALUES + 1), 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last
-        )
+        self.layers = nn.Sequential(nn.Linear(HEADS * (VALUES + 1), 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last)
         with torch.no_grad():
             last.weight.mul_(0.1)
 
@@ -95,9 +93,10 @@ class SoftnessNet(nn.Module):
 
 @dataclass(frozen=True)
 class Softness:
-    """kind: the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the delta
-    kernel where the picture is sharp. spread: mean absolute deviation of the logarithm of the kernel's size: of the
-    geometric mean of its standard deviations, or of the radius. noise: standard deviation, [-1, 1] units."""
+    """kind: the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the
+    delta kernel where the picture is sharp. spread: mean absolute deviation of the logarithm of the kernel's size: of
+    the geometric mean of its standard deviations, or of the radius. noise: of all that the kernel does not explain,
+    standard deviation, [-1, 1] units."""
 
     kind: str
     odds: dict[str, float]

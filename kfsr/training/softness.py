@@ -1,9 +1,9 @@
 """Trains the judge of mild blur: python -m kfsr.training.softness PHOTOGRAPHS -o FOLDER
 
-PHOTOGRAPHS: folders of clean pictures, which count as sharp, as they are and shrunk. Crops of them are left so, softened
-by a Gaussian, put out of focus or shaken, half of these in linear light; many get noise, a third were JPEG files. The
-net learns which it was, and the kernel. What it learns from is made as it is needed; the weights, a running mean, lie in
-FOLDER every few minutes, and `--start` goes on from such.
+PHOTOGRAPHS: folders of clean pictures, which count as sharp, as they are and shrunk. Crops of them are left so,
+softened by a Gaussian, put out of focus or shaken, half of these in linear light; many get noise, a third were JPEG
+files. The net learns which it was, and the kernel. What it learns from is made as it is needed; the weights, a running
+mean, lie in FOLDER every few minutes, and `--start` goes on from such.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from kfsr.kernel.disk import disk_kernel
 from kfsr.kernel.random import camera_shake
 from kfsr.kernel.sharpening import Sharpening
 from kfsr.numerics import autocast, weights_from, working_dtype
+from kfsr.training.calibration import turned
 from kfsr.training.camera import to_linear, to_srgb
 from kfsr.training.degradations import draw
 from kfsr.training.dirt import Grain, Saved, rounded
@@ -51,14 +52,18 @@ CROPS = (96, 128, SIDE)
 PIXELS = 20 * 96**2
 """Of a batch."""
 
+FRESH, KEPT = 0.3, 3000
+"""Share of a batch that is made anew, and how many samples of a size are kept."""
+
 LEAST_NOISE = 0.0023
 """Standard deviation of 8-bit rounding, [-1, 1] units."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """luminance: (h, w) in [0, 1]. kind: number in `KINDS`. shape: (size, slant, cross) of a Gaussian; log_radius: of
-    a disk; both are of no meaning for other kinds. log_noise: of all that the kernel does not explain, [-1, 1] units."""
+    """luminance: (h, w) in [0, 1], half precision. kind: number in `KINDS`. shape: (size, slant, cross) of a Gaussian;
+    log_radius: of a disk; both are of no meaning for other kinds. log_noise: of all that the kernel does not explain,
+    [-1, 1] units."""
 
     luminance: np.ndarray
     kind: int
@@ -105,7 +110,9 @@ def sample(truth: np.ndarray, rng: np.random.Generator) -> Sample:
             shape = logarithm(degradation.kernel.covariance)
             sharp = shape[0] < math.log(0.45**2)
             noise, _ = degradation.unexplained(truth, observed)
-            return Sample(luma(observed)[inside], int(not sharp), shape, 0.0, math.log(max(noise, LEAST_NOISE)))
+            return Sample(
+                luma(observed)[inside].astype(np.float16), int(not sharp), shape, 0.0, math.log(max(noise, LEAST_NOISE))
+            )
     kind = str(rng.choice(KINDS, p=[SHARES[name] for name in KINDS]))
     kernel, shape, log_radius = random_kernel(kind, rng)
     if rng.random() < 0.1:
@@ -116,7 +123,9 @@ def sample(truth: np.ndarray, rng: np.random.Generator) -> Sample:
         clean = Sharpening(rng.uniform(0.4, 1.6), rng.uniform(0.2, 1.0)).of(clean)
     observed = dirtied(clean, rng)[inside]
     noise = 2 * math.sqrt(float(((observed - clean[inside]) ** 2).mean()))
-    return Sample(luma(observed), KINDS.index(kind), shape, log_radius, math.log(max(noise, LEAST_NOISE)))
+    return Sample(
+        luma(observed).astype(np.float16), KINDS.index(kind), shape, log_radius, math.log(max(noise, LEAST_NOISE))
+    )
 
 
 def blurred(picture: np.ndarray, kernel: Kernel, linear: bool) -> np.ndarray:
@@ -149,19 +158,36 @@ def busiest(photographs: Photographs, crop: int, rng: np.random.Generator) -> np
     return max(two, key=lambda x: float(np.abs(np.diff(x[..., 1], axis=0)).mean()))
 
 
-def batch(photographs: Photographs, rng: np.random.Generator) -> tuple[Tensor, ...]:
-    """(luminance (B, 1, h, w) in [-1, 1], kind (B,), shape (B, 3), log radius (B,), log noise (B,))."""
-    side = int(rng.choice(CROPS, p=[0.5, 0.3, 0.2]))
-    some = [
-        sample(busiest(photographs, side + 2 * OUTSIDE, rng), rng) for _ in range(max(1, PIXELS // side**2))
-    ]
-    return (
-        torch.from_numpy(np.stack([one.luminance for one in some])).float()[:, None] * 2 - 1,
-        torch.tensor([one.kind for one in some]),
-        torch.from_numpy(np.stack([one.shape for one in some])).float(),
-        torch.tensor([one.log_radius for one in some]),
-        torch.tensor([one.log_noise for one in some]),
-    )
+class Source:
+    """Batches of samples, a share of them made anew; the others were seen before, and are turned.
+
+    Raises ValueError where no picture is large enough for the smallest of `CROPS`.
+    """
+
+    def __init__(self, photographs: Photographs) -> None:
+        self.photographs = photographs
+        most = max(min(picture.shape[:2]) for picture in photographs.pictures) - 2 * OUTSIDE
+        self.kept: dict[int, list[Sample]] = {side: [] for side in CROPS if side <= most}
+        if not self.kept:
+            raise ValueError(f"no picture of {CROPS[0] + 2 * OUTSIDE} px or more among the photographs")
+
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """(luminance (B, 1, h, w) in [-1, 1], kind (B,), shape (B, 3), log radius (B,), log noise (B,))."""
+        side = list(self.kept)[min(int(rng.choice(len(CROPS), p=[0.5, 0.3, 0.2])), len(self.kept) - 1)]
+        count, kept = max(1, PIXELS // side**2), self.kept[side]
+        fresh = max(math.ceil(FRESH * count), count - len(kept))
+        new = [sample(busiest(self.photographs, side + 2 * OUTSIDE, rng), rng) for _ in range(fresh)]
+        some = new + [kept[n] for n in rng.permutation(len(kept))[: count - fresh]]
+        kept.extend(new)
+        del kept[:-KEPT]
+        pictures, shapes = zip(*(turned(one.luminance, one.shape, int(rng.integers(8))) for one in some), strict=True)
+        return (
+            torch.from_numpy(np.stack(pictures)).float()[:, None] * 2 - 1,
+            torch.tensor([one.kind for one in some]),
+            torch.from_numpy(np.stack(shapes)).float(),
+            torch.tensor([one.log_radius for one in some]),
+            torch.tensor([one.log_noise for one in some]),
+        )
 
 
 def loss_of(out: Tensor, kind: Tensor, shape: Tensor, log_radius: Tensor, log_noise: Tensor) -> Tensor:
@@ -182,7 +208,7 @@ def loss_of(out: Tensor, kind: Tensor, shape: Tensor, log_radius: Tensor, log_no
 
 def train(
     net: SoftnessNet,
-    photographs: Photographs,
+    source: Source,
     minutes: float,
     most_steps: int,
     rate: float,
@@ -200,7 +226,7 @@ def train(
             return average
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
-        x, *labels = batch(photographs, np.random.default_rng([seed, step]))
+        x, *labels = source.batch(np.random.default_rng([seed, step]))
         with autocast(torch.device("cpu"), dtype):
             out = net(x)
         loss = loss_of(out.float(), *labels)
@@ -216,7 +242,9 @@ def train(
         step += 1
         if step % 100 == 0:
             right = (out[:, : len(KINDS)].argmax(1) == labels[0]).float().mean()
-            tell(f"step {step}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s, last right {right:.2f}")
+            tell(
+                f"step {step}: loss {np.mean(losses):.3f}, {time.perf_counter() - start:.0f} s, last right {right:.2f}"
+            )
             losses.clear()
         if step % 500 == 0:
             keep(average)
@@ -237,13 +265,12 @@ def main(arguments: list[str] | None = None) -> None:
         net = SoftnessNet()
     if args.start:
         net = from_state(load_file(args.start)).train()
-    net = net.to(memory_format=torch.channels_last)
     args.output.mkdir(parents=True, exist_ok=True)
 
     def keep(average: SoftnessNet) -> None:
         save_weights(average, args.output / "softness.safetensors")
 
-    keep(train(net, Photographs(args.photographs), args.minutes, args.steps, args.rate, args.seed, keep))
+    keep(train(net, Source(Photographs(args.photographs)), args.minutes, args.steps, args.rate, args.seed, keep))
 
 
 if __name__ == "__main__":

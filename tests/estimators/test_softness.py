@@ -1,0 +1,163 @@
+"""The judge of mild blur, with the bundled net, on pictures whose blur is known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from skimage import data
+
+import kfsr
+from kfsr.analysis.problem import Problem
+from kfsr.errors import InputError, NothingToLearn
+from kfsr.estimators.softness import KINDS, OUTPUTS, METHOD, appraise, concluded, from_state, gaussian_of, logarithm
+from kfsr.image import Image
+from kfsr.kernel import Kernel, gaussian_kernel
+from kfsr.kernel.disk import disk_kernel
+from kfsr.kernel.random import camera_shake
+from kfsr.recipe import Recipe
+from kfsr.settings import SoftnessSettings
+from kfsr.training.degradations import degraded_by
+
+SHARP = {
+    # At half their size, what a camera made is truly sharp.
+    "astronaut": lambda: _half(data.astronaut()),
+    "coffee": lambda: _half(data.coffee()),
+    "chelsea": lambda: data.chelsea(),
+    "rocket": lambda: _half(data.rocket()),
+}
+
+
+def _half(picture):
+    small = Pillow.fromarray(picture)
+    return np.asarray(small.resize((small.width // 2, small.height // 2), Pillow.Resampling.LANCZOS))
+
+
+def blurred(picture, kernel, noise=0.0):
+    """8-bit picture under the kernel, `noise` in grey levels."""
+    x = degraded_by(picture / 255, kernel) * 255
+    x = x + np.random.default_rng(0).normal(0, noise, x.shape)
+    return np.clip(np.rint(x), 0, 255).astype(np.uint8)
+
+
+def problem_of(*pictures):
+    return Problem([Image.from_array(one) for one in pictures], Recipe.make(scale=1, kernel_method="soft"))
+
+
+def appraised(*pictures):
+    return appraise(problem_of(*pictures))
+
+
+def round_kernel(deviation):
+    return gaussian_kernel(np.eye(2) * deviation**2, 1, 2 * math.ceil(3.2 * deviation) + 1)
+
+
+@pytest.mark.parametrize("name", SHARP)
+def test_a_sharp_picture_is_sharp_and_a_soft_one_is_not(name):
+    sharp = appraised(SHARP[name]())
+    assert sharp.kind == "sharp"
+    assert sharp.kernel.array.tolist() == [[1.0]]
+    soft = appraised(blurred(SHARP[name](), round_kernel(1.2)))
+    assert soft.kind != "sharp"
+    assert soft.odds["sharp"] < 0.2
+    assert sum(soft.odds.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("deviation", [1.0, 1.8, 3.0])
+def test_the_gaussians_size_is_found(deviation):
+    found = [appraised(blurred(SHARP[name](), round_kernel(deviation), noise=1.0)) for name in SHARP]
+    assert sum(one.kind == "gaussian" for one in found) >= 3
+    error = [math.log(one.kernel.trace / 2 / deviation**2) / 2 for one in found if one.kind == "gaussian"]
+    assert abs(np.mean(error)) < 0.2
+    assert np.abs(error).max() < 0.35
+
+
+def test_the_turned_picture_has_the_turned_gaussian():
+    long = gaussian_of(logarithm(np.array([[5.0, 1.5], [1.5, 2.0]])))
+    picture = blurred(SHARP["astronaut"](), long)
+    one, turned = appraised(picture).kernel, appraised(np.rot90(picture).copy()).kernel
+    assert one.covariance[0, 0] > 1.3 * one.covariance[1, 1]
+    assert turned.covariance[0, 0] < turned.covariance[1, 1] / 1.3
+    assert one.covariance[0, 1] > 0.1
+
+
+@pytest.mark.parametrize("radius", [3.0, 6.0])
+def test_what_is_out_of_focus_has_a_disk(radius):
+    found = [appraised(blurred(SHARP[name](), disk_kernel(radius, 1))) for name in SHARP]
+    disks = [one for one in found if one.kind == "disk"]
+    assert len(disks) >= 3
+    for one in disks:
+        assert one.kernel.trace == pytest.approx(disk_kernel(radius, 1).trace, rel=0.35)
+
+
+def test_shake_is_called_shake():
+    rng = np.random.default_rng(3)
+    pictures = [blurred(SHARP[name](), camera_shake(18, rng).sample(1, 31)) for name in SHARP]
+    assert sum(appraised(picture).kind == "shake" for picture in pictures) >= 3
+
+
+def test_noise_is_told():
+    quiet, loud = (appraised(blurred(SHARP["coffee"](), round_kernel(1.5), noise)).noise for noise in (0.0, 6.0))
+    assert quiet < 0.015
+    assert loud == pytest.approx(2 * 6 / 255, rel=0.4)
+
+
+@pytest.mark.parametrize("picture", [np.full((80, 80, 3), 90, np.uint8), data.astronaut()[:20, :90]], ids=["flat", "small"])
+def test_what_says_nothing_is_refused(picture):
+    with pytest.raises(NothingToLearn):
+        appraised(picture)
+
+
+def told(kind, *rest):
+    """One row as the net says it, sure of a kind."""
+    return [9.0 if name == kind else 0.0 for name in KINDS] + list(rest)
+
+
+def test_surer_windows_count_for_more_and_the_rest_is_caution():
+    settings = SoftnessSettings(bias=0.1, caution=0.5)
+    sure, unsure = math.log(0.1), math.log(0.4)
+    said = np.array(
+        [
+            told("gaussian", 1.0, 0.2, 0.0, sure, sure, 0.0, 0.0, math.log(0.01), 0.0),
+            told("gaussian", 2.0, -0.2, 0.0, unsure, unsure, 0.0, 0.0, math.log(0.04), 0.0),
+        ]
+    )
+    found = concluded(said, settings)
+    assert found.spread == pytest.approx(0.1)  # geometric mean of .1 and .4, halved: of the deviation
+    assert found.noise == pytest.approx(0.02)
+    weights = np.array([16.0, 1.0]) / 17
+    wanted = gaussian_of(np.array([weights @ [1, 2] - 2 * (0.1 + 0.5 * 0.1), weights @ [0.2, -0.2], 0.0]))
+    assert found.kernel.array == pytest.approx(wanted.array)
+    assert len(said[0]) == OUTPUTS
+
+
+def test_a_disk_of_what_the_net_says():
+    row = told("disk", 0.0, 0.0, 0.0, 0.0, 0.0, math.log(4.0), math.log(0.2), math.log(0.01), 0.0)
+    found = concluded(np.array([row]), SoftnessSettings(bias=0.0, caution=0.5))
+    assert found.kind == "disk"
+    assert found.kernel.array == pytest.approx(disk_kernel(4 * math.exp(-0.1), 1).array)
+
+
+def test_the_logarithm_of_a_covariance_and_back():
+    covariance = np.array([[3.0, 0.8], [0.8, 1.0]])
+    assert gaussian_of(logarithm(covariance)).covariance == pytest.approx(covariance, rel=0.02)
+    assert logarithm(np.eye(2) * 0.96) == pytest.approx([0, 0, 0], abs=1e-9)
+
+
+def test_the_method_estimates_it_at_scale_one():
+    picture = blurred(SHARP["coffee"](), round_kernel(1.5))
+    assert METHOD.scales == (1,)
+    problem = problem_of(picture)
+    kernel = METHOD.estimate(problem)
+    assert isinstance(kernel, Kernel)
+    assert kernel.provenance.source == "estimated"
+    sure, told = problem.once(appraise).spread, METHOD.uncertainty(problem, kernel)
+    cfg = problem.settings.softness
+    assert told == pytest.approx(cfg.least_doubt + cfg.doubt * sure)
+    assert kfsr.estimate_kernel(picture, scale=1, kernel_method="soft", refine=False).kernel.scale == 1
+
+
+def test_other_weights_are_refused():
+    with pytest.raises(InputError, match="softness network"):
+        from_state({"x": torch.zeros(1)})
