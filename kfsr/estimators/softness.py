@@ -41,7 +41,7 @@ FLOOR = 0.04
 SIDE = 160
 """Pixels: of the largest window that the network has seen."""
 
-SMALLEST = 32
+SMALLEST = 64
 """Pixels a side that a picture needs."""
 
 OUTPUTS = len(KINDS) + 9
@@ -49,12 +49,16 @@ HEADS, VALUES = 8, 16
 WIDE = 33
 """Pixels a side over which the wider of the two local means goes."""
 
+PATCH = 64
+"""Pixels a side of the pieces whose spectra are averaged."""
+
 _FLAT = 0.004
 """Of luminance in [0, 1]: 95 % of the gradients of a picture that says nothing are smaller."""
 
 
 class SoftnessNet(nn.Module):
-    """Convolutions over local contrasts, pooled by attention to the places that tell most, and a perceptron."""
+    """Convolutions over local contrasts, pooled by attention to the places that tell most, others over the spectrum,
+    where disks and shakes have zeros, and a perceptron."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,25 +74,45 @@ class SoftnessNet(nn.Module):
         )
         self.places = nn.Conv2d(80, HEADS, 1)
         self.values = nn.Conv2d(80, HEADS * VALUES, 1)
+        self.spectrum = nn.Sequential(
+            nn.Conv2d(1, 16, 5, 2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, 2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, 2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(32 * (PATCH // 8) ** 2, 64),
+            nn.ReLU(),
+        )
         last = nn.Linear(96, OUTPUTS)
-        self.layers = nn.Sequential(nn.Linear(HEADS * (VALUES + 1), 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last)
+        self.layers = nn.Sequential(nn.Linear(HEADS * (VALUES + 1) + 64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last)
         with torch.no_grad():
             last.weight.mul_(0.1)
 
     def forward(self, luminance: Tensor) -> Tensor:
-        """(B, 1, h, w) in [-1, 1], 32 pixels a side or more, to (B, 13): log odds of the four `KINDS` up to a constant;
+        """(B, 1, h, w) in [-1, 1], `SMALLEST` pixels a side or more, to (B, 13): log odds of the four `KINDS` up to a constant;
         of the Gaussian the median of size, slant and cross, log spread (mean absolute deviation) of size and of the
         other two; log radius of the disk and its log spread; log noise in [-1, 1] units and its log spread."""
         h, w = luminance.shape[-2:]
         x = luminance[..., : h // 2 * 2, : w // 2 * 2].float()
         apart, near = apart_from_mean(x)
-        _, far = apart_from_mean(x, min(WIDE, min(x.shape[-2:]) // 2 * 2 - 1))
+        _, far = apart_from_mean(x, WIDE)
         # Over blocks of 2 x 2 pixels: as much is seen at a third of the time.
         blocks = F.pixel_unshuffle(torch.cat([4 * apart, near, far], 1), 2)
         x = self.body(blocks.to(memory_format=torch.channels_last))
         values, evidence = pooled(self.places(x), self.values(x))
-        out: Tensor = self.layers(torch.cat([values, evidence], 1))
+        out: Tensor = self.layers(torch.cat([values, evidence, self.spectrum(log_spectrum(luminance.float()))], 1))
         return out
+
+
+def log_spectrum(x: Tensor) -> Tensor:
+    """(B, 1, 64, 64) logarithm of the mean periodogram of pieces of (B, 1, h, w), frequency 0 in the middle, on a scale
+    that a network likes."""
+    hann = torch.hann_window(PATCH, periodic=False, device=x.device)
+    pieces = (x - x.mean((-2, -1), keepdim=True)).unfold(-2, PATCH, PATCH // 2).unfold(-2, PATCH, PATCH // 2)
+    power = torch.fft.fft2(pieces * hann[:, None] * hann).abs().square().mean((2, 3))
+    return torch.fft.fftshift((power / PATCH**2 + 1e-6).log(), dim=(-2, -1)) / 4 + 1
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from kfsr.training.dirt import Grain, Saved, rounded
 from kfsr.training.photographs import Photographs, tell
 from kfsr.training.solver import save_weights, with_lights
 
-SHARES = {"sharp": 0.32, "gaussian": 0.34, "disk": 0.17, "shake": 0.17}
+SHARES = {"sharp": 0.28, "gaussian": 0.3, "disk": 0.21, "shake": 0.21}
 PHONE = 0.08
 """Share of pictures that a phone's camera made: demosaicked, denoised, sharpened, compressed."""
 
