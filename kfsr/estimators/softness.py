@@ -86,14 +86,16 @@ class SoftnessNet(nn.Module):
             nn.ReLU(),
         )
         last = nn.Linear(96, OUTPUTS)
-        self.layers = nn.Sequential(nn.Linear(HEADS * (VALUES + 1) + 64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last)
+        self.layers = nn.Sequential(
+            nn.Linear(HEADS * (VALUES + 1) + 64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last
+        )
         with torch.no_grad():
             last.weight.mul_(0.1)
 
     def forward(self, luminance: Tensor) -> Tensor:
-        """(B, 1, h, w) in [-1, 1], `SMALLEST` pixels a side or more, to (B, 13): log odds of the four `KINDS` up to a constant;
-        of the Gaussian the median of size, slant and cross, log spread (mean absolute deviation) of size and of the
-        other two; log radius of the disk and its log spread; log noise in [-1, 1] units and its log spread."""
+        """(B, 1, h, w) in [-1, 1], `SMALLEST` pixels a side or more, to (B, 13): log odds of the four `KINDS` up to a
+        constant; of the Gaussian the median of size, slant and cross, log spread (mean absolute deviation) of size and
+        of the other two; log radius of the disk and its log spread; log noise in [-1, 1] units and its log spread."""
         h, w = luminance.shape[-2:]
         x = luminance[..., : h // 2 * 2, : w // 2 * 2].float()
         apart, near = apart_from_mean(x)

@@ -34,11 +34,18 @@ from kfsr.training.camera import to_linear, to_srgb
 from kfsr.training.degradations import draw
 from kfsr.training.dirt import Grain, Saved, rounded
 from kfsr.training.photographs import Photographs, tell
+from kfsr.training.resizing import resize
 from kfsr.training.solver import save_weights, with_lights
 
 SHARES = {"sharp": 0.28, "gaussian": 0.3, "disk": 0.21, "shake": 0.21}
-PHONE = 0.08
-"""Share of pictures that a phone's camera made: demosaicked, denoised, sharpened, compressed."""
+PHONE = 0.2
+"""Share of pictures that a phone's camera made: demosaicked, denoised, sharpened, compressed; half of them enlarged."""
+
+ENLARGED = (1.2, 2.5)
+"""By how much."""
+
+BICUBIC = 0.18
+"""Variance of the Gaussian that is most like the bicubic kernel, in pixels of the smaller picture squared."""
 
 DEVIATIONS = (0.3, 4.0)
 RADII = (0.8, 10.0)
@@ -104,15 +111,10 @@ def sample(truth: np.ndarray, rng: np.random.Generator) -> Sample:
     """What becomes of a crop (h, w, 3) in [0, 1]; `OUTSIDE` pixels along its border are gone."""
     inside = (slice(OUTSIDE, -OUTSIDE),) * 2
     if rng.random() < PHONE:
-        degradation = draw("phone", 1, rng)
-        if degradation.blur.kind == "gaussian":
-            observed = degradation.apply(truth, rng, wrap=True)
-            shape = logarithm(degradation.kernel.covariance)
-            sharp = shape[0] < math.log(0.45**2)
-            noise, _ = degradation.unexplained(truth, observed)
-            return Sample(
-                luma(observed)[inside].astype(np.float16), int(not sharp), shape, 0.0, math.log(max(noise, LEAST_NOISE))
-            )
+        observed, shape = photographed(truth, rng)
+        sharp = shape[0] < math.log(0.45**2)
+        again = (truth if sharp else blurred(truth, gaussian_of(shape), linear=False)).clip(0, 1)
+        return _sample(observed[inside], again[inside], int(not sharp), shape, 0.0)
     kind = str(rng.choice(KINDS, p=[SHARES[name] for name in KINDS]))
     kernel, shape, log_radius = random_kernel(kind, rng)
     if rng.random() < 0.1:
@@ -122,10 +124,28 @@ def sample(truth: np.ndarray, rng: np.random.Generator) -> Sample:
     if kernel is None and rng.random() < 0.25:
         clean = Sharpening(rng.uniform(0.4, 1.6), rng.uniform(0.2, 1.0)).of(clean)
     observed = dirtied(clean, rng)[inside]
-    noise = 2 * math.sqrt(float(((observed - clean[inside]) ** 2).mean()))
-    return Sample(
-        luma(observed).astype(np.float16), KINDS.index(kind), shape, log_radius, math.log(max(noise, LEAST_NOISE))
-    )
+    return _sample(observed, clean[inside], KINDS.index(kind), shape, log_radius)
+
+
+def _sample(observed: np.ndarray, explained: np.ndarray, kind: int, shape: np.ndarray, log_radius: float) -> Sample:
+    noise = 2 * math.sqrt(float(((observed - explained) ** 2).mean()))
+    return Sample(luma(observed).astype(np.float16), kind, shape, log_radius, math.log(max(noise, LEAST_NOISE)))
+
+
+def photographed(truth: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(what a phone makes of a crop (h, w, 3), (3,) shape of the Gaussian that is most like its blur); half of them
+    from farther away and enlarged."""
+    zoom = rng.uniform(*ENLARGED) if rng.random() < 0.5 else 1.0
+    sides = (truth.shape[0], truth.shape[1])
+    small = truth if zoom == 1 else resize(truth, (round(sides[0] / zoom), round(sides[1] / zoom)), "bicubic")
+    while (degradation := draw("phone", 1, rng)).blur.kind != "gaussian":
+        pass
+    observed = degradation.apply(small.astype(np.float32).clip(0, 1), rng, wrap=True)
+    covariance = degradation.kernel.covariance
+    if zoom > 1:
+        observed = rounded(resize(observed, sides, "bicubic")).astype(np.float32) / 255
+        covariance = zoom**2 * (covariance + BICUBIC * np.eye(2))
+    return observed, logarithm(covariance)
 
 
 def blurred(picture: np.ndarray, kernel: Kernel, linear: bool) -> np.ndarray:
@@ -202,7 +222,7 @@ def loss_of(out: Tensor, kind: Tensor, shape: Tensor, log_radius: Tensor, log_no
     gaussian = gaussian + 0.5 * laplace(shape[:, 1:] - rest[:, 1:3], rest[:, 4:5]).sum(1)
     disk = laplace(log_radius - rest[:, 5], rest[:, 6])
     share = [(kind == KINDS.index(name)).float() for name in ("gaussian", "disk")]
-    known = 0.5 * (share[0] * gaussian + share[1] * disk) + 0.1 * laplace(log_noise - rest[:, 7], rest[:, 8])
+    known = 0.5 * (share[0] * gaussian + share[1] * disk) + 0.3 * laplace(log_noise - rest[:, 7], rest[:, 8])
     return F.cross_entropy(out[:, : len(KINDS)], kind) + known.mean()
 
 

@@ -103,7 +103,9 @@ def test_noise_is_told():
     assert loud == pytest.approx(2 * 6 / 255, rel=0.4)
 
 
-@pytest.mark.parametrize("picture", [np.full((80, 80, 3), 90, np.uint8), data.astronaut()[:20, :90]], ids=["flat", "small"])
+@pytest.mark.parametrize(
+    "picture", [np.full((80, 80, 3), 90, np.uint8), data.astronaut()[:20, :90]], ids=["flat", "small"]
+)
 def test_what_says_nothing_is_refused(picture):
     with pytest.raises(NothingToLearn):
         appraised(picture)

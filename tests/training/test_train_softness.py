@@ -17,7 +17,19 @@ PICTURE = data.astronaut()[:160, 100:260].astype(np.float32) / 255
 def test_a_few_steps_give_weights_that_load(photographs, tmp_path, capfd):
     main([str(photographs), "-o", str(tmp_path), "--steps", "3"])
     one = from_state(load_file(tmp_path / "softness.safetensors"))
-    main([str(photographs), "-o", str(tmp_path), "--steps", "100", "--rate", "0", "--start", f"{tmp_path}/softness.safetensors"])
+    main(
+        [
+            str(photographs),
+            "-o",
+            str(tmp_path),
+            "--steps",
+            "100",
+            "--rate",
+            "0",
+            "--start",
+            f"{tmp_path}/softness.safetensors",
+        ]
+    )
     assert "step 100" in capfd.readouterr().err
     again = from_state(load_file(tmp_path / "softness.safetensors"))
     for name, value in one.state_dict().items():
