@@ -58,14 +58,16 @@ class CalibrationSettings:
 @dataclass(frozen=True)
 class SoftnessSettings:
     """windows: how many of a picture are judged. bias: what is taken from the logarithm of a kernel's size (deviation
-    or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty
-    that the solver is told, and what is added per spread."""
+    or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt,
+    doubt_of_noise: uncertainty that the solver is told, what is added per spread, and per noise ([-1, 1] units) that
+    is not white."""
 
     windows: int = 6
     bias: float = 0.0
     caution: float = 0.3
-    least_doubt: float = 0.2
-    doubt: float = 3.0
+    least_doubt: float = 0.1
+    doubt: float = 0.7
+    doubt_of_noise: float = 15.0
 
 
 @dataclass(frozen=True)

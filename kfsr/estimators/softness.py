@@ -52,13 +52,19 @@ WIDE = 33
 PATCH = 64
 """Pixels a side of the pieces whose spectra are averaged."""
 
+RINGS = 2 * PATCH
+"""Numbers that `rings` gives."""
+
 _FLAT = 0.004
 """Of luminance in [0, 1]: 95 % of the gradients of a picture that says nothing are smaller."""
 
 
 class SoftnessNet(nn.Module):
-    """Convolutions over local contrasts, pooled by attention to the places that tell most, others over the spectrum,
-    where disks and shakes have zeros, and a perceptron."""
+    """Convolutions over local contrasts, pooled by attention to the places that tell most; a perceptron of that and of
+    the spectrum, where disks and shakes have zeros."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,20 +80,11 @@ class SoftnessNet(nn.Module):
         )
         self.places = nn.Conv2d(80, HEADS, 1)
         self.values = nn.Conv2d(80, HEADS * VALUES, 1)
-        self.spectrum = nn.Sequential(
-            nn.Conv2d(1, 16, 5, 2, padding=2),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, 2, padding=1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(32 * (PATCH // 8) ** 2, 64),
-            nn.ReLU(),
-        )
+        self.register_buffer("mean", torch.zeros(RINGS))
+        self.register_buffer("deviation", torch.ones(RINGS))
         last = nn.Linear(96, OUTPUTS)
         self.layers = nn.Sequential(
-            nn.Linear(HEADS * (VALUES + 1) + 64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last
+            nn.Linear(HEADS * (VALUES + 1) + RINGS, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), last
         )
         with torch.no_grad():
             last.weight.mul_(0.1)
@@ -96,6 +93,11 @@ class SoftnessNet(nn.Module):
         """(B, 1, h, w) in [-1, 1], `SMALLEST` pixels a side or more, to (B, 13): log odds of the four `KINDS` up to a
         constant; of the Gaussian the median of size, slant and cross, log spread (mean absolute deviation) of size and
         of the other two; log radius of the disk and its log spread; log noise in [-1, 1] units and its log spread."""
+        out: Tensor = self.layers(self.features(luminance))
+        return out
+
+    def features(self, luminance: Tensor) -> Tensor:
+        """(B, 264): what the perceptron is given."""
         h, w = luminance.shape[-2:]
         x = luminance[..., : h // 2 * 2, : w // 2 * 2].float()
         apart, near = apart_from_mean(x)
@@ -104,17 +106,28 @@ class SoftnessNet(nn.Module):
         blocks = F.pixel_unshuffle(torch.cat([4 * apart, near, far], 1), 2)
         x = self.body(blocks.to(memory_format=torch.channels_last))
         values, evidence = pooled(self.places(x), self.values(x))
-        out: Tensor = self.layers(torch.cat([values, evidence, self.spectrum(log_spectrum(luminance.float()))], 1))
-        return out
+        known = (rings(luminance.float()) - self.mean) / self.deviation
+        return torch.cat([values, evidence, known], 1)
 
 
-def log_spectrum(x: Tensor) -> Tensor:
-    """(B, 1, 64, 64) logarithm of the mean periodogram of pieces of (B, 1, h, w), frequency 0 in the middle, on a scale
-    that a network likes."""
+def rings(x: Tensor) -> Tensor:
+    """(B, 128) of (B, 1, h, w): mean and standard deviation over the angles, at 32 radii each, of the logarithm of the
+    mean periodogram of pieces, and of its Fourier transform, the cepstrum. A kernel's zeros are rings in the one, twice
+    a disk's radius or the length of a path is a ring in the other."""
     hann = torch.hann_window(PATCH, periodic=False, device=x.device)
     pieces = (x - x.mean((-2, -1), keepdim=True)).unfold(-2, PATCH, PATCH // 2).unfold(-2, PATCH, PATCH // 2)
-    power = torch.fft.fft2(pieces * hann[:, None] * hann).abs().square().mean((2, 3))
-    return torch.fft.fftshift((power / PATCH**2 + 1e-6).log(), dim=(-2, -1)) / 4 + 1
+    power = torch.fft.fft2(pieces * hann[:, None] * hann).abs().square().mean((1, 2, 3))
+    log_power = (power / PATCH**2 + 1e-6).log()
+    i = torch.fft.fftfreq(PATCH, 1 / PATCH, device=x.device)
+    radius = torch.hypot(i[:, None], i[None]).flatten()
+    share = (1 - (radius - torch.arange(1, PATCH // 2 + 1, device=x.device)[:, None]).abs()).clamp_min(0)
+    share = share / share.sum(1, keepdim=True)
+    found = []
+    for plane in (log_power, PATCH * torch.fft.ifft2(log_power).real):
+        mean = plane.flatten(1) @ share.T
+        square = plane.flatten(1).square() @ share.T
+        found += [mean, (square - mean.square()).clamp_min(0).sqrt()]
+    return torch.cat(found, 1)
 
 
 @dataclass(frozen=True)
@@ -218,9 +231,11 @@ def appraise(problem: Problem) -> Softness:
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
-    """For the solver: more where the picture says little of the kernel's size. Raises NothingToLearn."""
-    cfg = problem.settings.softness
-    return min(MOST_UNCERTAIN, cfg.least_doubt + cfg.doubt * problem.once(appraise).spread)
+    """For the solver: more where the picture says little of the kernel's size, and where more than white noise is left
+    that the kernel does not explain: cameras do more to a picture than blur it. Raises NothingToLearn."""
+    cfg, seen = problem.settings.softness, problem.once(appraise)
+    unexplained = math.sqrt(max(seen.noise**2 - problem.noise**2, 0.0))
+    return min(MOST_UNCERTAIN, cfg.least_doubt + cfg.doubt * seen.spread + cfg.doubt_of_noise * unexplained)
 
 
 METHOD = Estimator(

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kfsr.estimators.softness import FLOOR, KINDS, SIDE, SoftnessNet, from_state, gaussian_of, logarithm
+from kfsr.estimators.softness import FLOOR, KINDS, RINGS, SIDE, SoftnessNet, from_state, gaussian_of, logarithm
 from kfsr.image import luma
 from kfsr.kernel import Kernel
 from kfsr.kernel.disk import disk_kernel
@@ -61,6 +61,9 @@ PIXELS = 20 * 96**2
 
 FRESH, KEPT = 0.3, 3000
 """Share of a batch that is made anew, and how many samples of a size are kept."""
+
+DROPPED = 0.1
+"""Share of what the perceptron is given that it does not see while it learns."""
 
 LEAST_NOISE = 0.0023
 """Standard deviation of 8-bit rounding, [-1, 1] units."""
@@ -270,6 +273,42 @@ def train(
             keep(average)
 
 
+def finish(net: SoftnessNet, source: Source, count: int, epochs: int, rate: float, seed: int) -> SoftnessNet:
+    """The same convolutions under a perceptron that learns anew, from so many samples, over and over: what it is given
+    is computed once."""
+    known: list[Tensor] = []
+    labels: list[tuple[Tensor, ...]] = []
+    net.eval()
+    while sum(map(len, known)) < count:
+        x, *rest = source.batch(np.random.default_rng([seed, 1, len(known)]))
+        with torch.no_grad():
+            known.append(net.features(x))
+        labels.append(tuple(rest))
+    seen, rest = torch.cat(known), [torch.cat(parts) for parts in zip(*labels, strict=True)]
+    # The numbers of `rings` are the last ones; those of the convolutions stay as they are.
+    spectral = seen[:, -RINGS:] * net.deviation + net.mean
+    net.mean.copy_(spectral.mean(0))
+    net.deviation.copy_(spectral.std(0) + 1e-6)
+    seen = torch.cat([seen[:, :-RINGS], (spectral - net.mean) / net.deviation], 1)
+    optimiser = torch.optim.AdamW(net.layers.parameters(), rate, weight_decay=5e-2)
+    steps = max(1, epochs * (len(seen) // 64))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1)
+    rng = np.random.default_rng([seed, 2])
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        some = torch.from_numpy(rng.permutation(len(seen))[:64])
+        # Dropout of what it is given, with a generator of its own.
+        kept = (torch.rand(seen[some].shape, generator=generator) > DROPPED) / (1 - DROPPED)
+        loss = loss_of(net.layers(seen[some] * kept), *(part[some] for part in rest))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 99:
+            tell(f"perceptron, step {step + 1} of {steps}: loss {float(loss.detach()):.3f}")
+    return net
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -279,6 +318,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=10**6, help="at most")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="begin with these")
+    parser.add_argument("--finish", type=int, default=8000, metavar="COUNT", help="samples for the perceptron, 0 none")
+    parser.add_argument("--epochs", type=int, default=20, help="of these")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     with weights_from(torch.Generator().manual_seed(args.seed)):
@@ -290,7 +331,11 @@ def main(arguments: list[str] | None = None) -> None:
     def keep(average: SoftnessNet) -> None:
         save_weights(average, args.output / "softness.safetensors")
 
-    keep(train(net, Source(Photographs(args.photographs)), args.minutes, args.steps, args.rate, args.seed, keep))
+    source = Source(Photographs(args.photographs))
+    net = train(net, source, args.minutes, args.steps, args.rate, args.seed, keep)
+    if args.finish:
+        net = finish(net, source, args.finish, args.epochs, args.rate, args.seed)
+    keep(net)
 
 
 if __name__ == "__main__":
