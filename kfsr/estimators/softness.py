@@ -134,21 +134,24 @@ def rings(x: Tensor) -> Tensor:
 class Softness:
     """kind: the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the
     delta kernel where the picture is sharp. spread: mean absolute deviation of the logarithm of the kernel's size: of
-    the geometric mean of its standard deviations, or of the radius. noise: of all that the kernel does not explain,
-    standard deviation, [-1, 1] units."""
+    the geometric mean of its standard deviations, or of the radius. noise: to tell a solver, standard deviation,
+    [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than blurring it, as cameras do: then
+    the kernel is not exact, nor is the noise white."""
 
     kind: str
     odds: dict[str, float]
     kernel: Kernel
     spread: float
     noise: float
+    handled: float = 0.0
 
 
 DELTA = Kernel(np.ones((1, 1)), 1, Provenance("estimated", "soft"))
 
 
-def judge(luminances: list[np.ndarray], net: SoftnessNet, settings: SoftnessSettings) -> Softness:
-    """What the network sees in (H, W) pictures in [0, 1] that share one blur. Raises NothingToLearn."""
+def judge(luminances: list[np.ndarray], white: float, net: SoftnessNet, settings: SoftnessSettings) -> Softness:
+    """What the network sees in (H, W) pictures in [0, 1] that share one blur. white: standard deviation of the white
+    noise that was measured, [-1, 1] units. Raises NothingToLearn."""
     said = []
     for plane in luminances:
         if min(plane.shape) < SMALLEST:
@@ -160,40 +163,40 @@ def judge(luminances: list[np.ndarray], net: SoftnessNet, settings: SoftnessSett
             x = torch.from_numpy(plane[window].astype(np.float32))[None, None]
             with torch.no_grad():
                 said.append(net(2 * x - 1)[0].double().numpy())
-    return concluded(np.stack(said), settings)
+    return concluded(np.stack(said), white, settings)
 
 
-def concluded(said: np.ndarray, settings: SoftnessSettings) -> Softness:
+def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Softness:
     """From what the network says of each window, (windows, 13), by mean; surer windows count for more."""
-    logits = said[:, : len(KINDS)]
-    logits = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    chances = np.exp(logits.mean(0))
-    chances = chances / chances.sum()
-    odds = dict(zip(KINDS, chances.tolist(), strict=True))
+    logits, rest = said[:, : len(KINDS)], said[:, len(KINDS) :]
+    chances = np.exp((logits - np.log(np.exp(logits).sum(1, keepdims=True))).mean(0))
+    odds = dict(zip(KINDS, (chances / chances.sum()).tolist(), strict=True))
     kind = max(KINDS, key=odds.__getitem__)
-    rest = said[:, len(KINDS) :]
     noise = math.exp(float(rest[:, 7].mean()))
+    handled = _handled(noise, white, settings)
+    noise = max(noise, white) + settings.noise_of_handled * handled
+    disk = odds["disk"] > odds["gaussian"]
+    # A variance's logarithm is twice that of the deviation.
+    size, log_spread = (rest[:, 5], rest[:, 6]) if disk else (rest[:, 0] / 2, rest[:, 3] - math.log(2))
+    spread, weight = math.exp(float(log_spread.mean())), np.exp(-2 * log_spread)
     if kind == "sharp":
-        return Softness(kind, odds, DELTA, math.exp(float(rest[:, 3].mean()) / 2), noise)
-    if odds["disk"] > odds["gaussian"]:
-        size, log_spread = rest[:, 5], rest[:, 6]
-        spread, radius = _cautious(size, log_spread, settings)
-        kernel = disk_kernel(math.exp(radius), 1)
+        return Softness(kind, odds, DELTA, spread, noise, handled)
+    # Too large a kernel rings, too small a one does little.
+    lower = settings.bias + settings.caution * spread + settings.caution_of_handled * handled
+    log_size = float(weight @ size / weight.sum()) - lower
+    if disk:
+        kernel = disk_kernel(math.exp(log_size), 1)
     else:
-        # Half of what the variance's logarithm is: of the deviation's.
-        size, log_spread = rest[:, 0] / 2, rest[:, 3] - math.log(2)
-        spread, deviation = _cautious(size, log_spread, settings)
         weight = np.exp(-2 * rest[:, 4])
         slant, cross = weight @ rest[:, 1:3] / weight.sum()
-        kernel = gaussian_of(np.array([2 * deviation, slant, cross]))
-    return Softness(kind, odds, kernel.stamped(DELTA.provenance), spread, noise)
+        kernel = gaussian_of(np.array([2 * log_size, slant, cross]))
+    return Softness(kind, odds, kernel.stamped(DELTA.provenance), spread, noise, handled)
 
 
-def _cautious(size: np.ndarray, log_spread: np.ndarray, settings: SoftnessSettings) -> tuple[float, float]:
-    """(spread, log size), lowered where the spread is wide: too large a kernel rings, too small a one does little."""
-    weight = np.exp(-2 * log_spread)
-    spread = math.exp(float(log_spread.mean()))
-    return spread, float(weight @ size / weight.sum()) - settings.bias - settings.caution * spread
+def _handled(noise: float, white: float, settings: SoftnessSettings) -> float:
+    """From the noise that the network sees and how much of it is white."""
+    unexplained = math.sqrt(max(noise**2 - white**2, 1e-12))
+    return 1 / (1 + (settings.handled_noise / unexplained) ** 8)
 
 
 def logarithm(covariance: np.ndarray) -> np.ndarray:
@@ -227,15 +230,14 @@ def appraise(problem: Problem) -> Softness:
     with problem.timed("softness"):
         net = network(None, ("softness",))
         assert isinstance(net, SoftnessNet)
-        return judge(problem.luminances, net, problem.settings.softness)
+        return judge(problem.luminances, problem.noise, net, problem.settings.softness)
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
-    """For the solver: more where the picture says little of the kernel's size, and where more than white noise is left
-    that the kernel does not explain: cameras do more to a picture than blur it. Raises NothingToLearn."""
+    """For the solver: more where the picture says little of the kernel's size, and where more was done to it than
+    blurring. Raises NothingToLearn."""
     cfg, seen = problem.settings.softness, problem.once(appraise)
-    unexplained = math.sqrt(max(seen.noise**2 - problem.noise**2, 0.0))
-    return min(MOST_UNCERTAIN, cfg.least_doubt + cfg.doubt * seen.spread + cfg.doubt_of_noise * unexplained)
+    return min(MOST_UNCERTAIN, cfg.least_doubt + cfg.doubt * seen.spread + cfg.doubt_of_handled * seen.handled)
 
 
 METHOD = Estimator(
