@@ -57,18 +57,21 @@ class CalibrationSettings:
 
 @dataclass(frozen=True)
 class SoftnessSettings:
-    """windows: how many of a picture are judged. bias: what is taken from the logarithm of a kernel's size (deviation
-    or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty
+    """windows: how many of a picture are judged. maybe_sharp: probability from which on a
+    picture is left as it is. quantile: of the windows' sizes. bias: what is taken from the logarithm of a kernel's
+    size (deviation or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty
     that the solver is told, and what is added per spread. handled_noise: [-1, 1] units, from which on noise that is not
     white says that a camera did more to the picture than blur it; what is then taken from the log size, added to the
     noise that the solver is told, and to the uncertainty."""
 
     windows: int = 6
+    maybe_sharp: float = 0.1
+    quantile: float = 0.25
     bias: float = 0.0
-    caution: float = 0.3
+    caution: float = 0.1
     least_doubt: float = 0.1
     doubt: float = 1.0
-    handled_noise: float = 0.0125
+    handled_noise: float = 0.01
     caution_of_handled: float = 0.3
     noise_of_handled: float = 0.08
     doubt_of_handled: float = 0.9

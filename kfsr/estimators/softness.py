@@ -132,7 +132,7 @@ def rings(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Softness:
-    """kind: the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the
+    """kind: "sharp" where that may well be, else the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the
     delta kernel where the picture is sharp. spread: mean absolute deviation of the logarithm of the kernel's size: of
     the geometric mean of its standard deviations, or of the radius. noise: to tell a solver, standard deviation,
     [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than blurring it, as cameras do: then
@@ -167,23 +167,24 @@ def judge(luminances: list[np.ndarray], white: float, net: SoftnessNet, settings
 
 
 def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Softness:
-    """From what the network says of each window, (windows, 13), by mean; surer windows count for more."""
+    """From what the network says of each window, (windows, 13). Of sizes a low quantile counts: what is out of focus in
+    a part of a sharp picture makes others too large."""
     logits, rest = said[:, : len(KINDS)], said[:, len(KINDS) :]
     chances = np.exp((logits - np.log(np.exp(logits).sum(1, keepdims=True))).mean(0))
     odds = dict(zip(KINDS, (chances / chances.sum()).tolist(), strict=True))
-    kind = max(KINDS, key=odds.__getitem__)
+    kind = "sharp" if odds["sharp"] > settings.maybe_sharp else max(KINDS[1:], key=odds.__getitem__)
     noise = math.exp(float(rest[:, 7].mean()))
-    handled = _handled(noise, white, settings)
+    handled = _handled(math.exp(float(np.quantile(rest[:, 7], 0.75))), white, settings)
     noise = max(noise, white) + settings.noise_of_handled * handled
     disk = odds["disk"] > odds["gaussian"]
     # A variance's logarithm is twice that of the deviation.
     size, log_spread = (rest[:, 5], rest[:, 6]) if disk else (rest[:, 0] / 2, rest[:, 3] - math.log(2))
-    spread, weight = math.exp(float(log_spread.mean())), np.exp(-2 * log_spread)
+    spread = math.exp(float(log_spread.mean()))
     if kind == "sharp":
         return Softness(kind, odds, DELTA, spread, noise, handled)
     # Too large a kernel rings, too small a one does little.
     lower = settings.bias + settings.caution * spread + settings.caution_of_handled * handled
-    log_size = float(weight @ size / weight.sum()) - lower
+    log_size = float(np.quantile(size, settings.quantile)) - lower
     if disk:
         kernel = disk_kernel(math.exp(log_size), 1)
     else:

@@ -244,8 +244,8 @@ def train(
     dtype = working_dtype(torch.device("cpu"))
     start, step, losses = time.perf_counter(), 0, []
     while True:
-        done = max((time.perf_counter() - start) / (60 * minutes), step / most_steps)
-        if done >= 1:
+        done = max((time.perf_counter() - start) / (60 * minutes), step / max(1, most_steps))
+        if done >= 1 or not most_steps:
             return average
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)

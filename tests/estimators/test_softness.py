@@ -117,7 +117,7 @@ def told(kind, *rest):
 
 
 def test_surer_windows_count_for_more_and_the_rest_is_caution():
-    settings = SoftnessSettings(bias=0.1, caution=0.5)
+    settings = SoftnessSettings(bias=0.1, caution=0.5, handled_noise=9.0)
     sure, unsure = math.log(0.1), math.log(0.4)
     said = np.array(
         [
@@ -125,7 +125,7 @@ def test_surer_windows_count_for_more_and_the_rest_is_caution():
             told("gaussian", 2.0, -0.2, 0.0, unsure, unsure, 0.0, 0.0, math.log(0.04), 0.0),
         ]
     )
-    found = concluded(said, settings)
+    found = concluded(said, 0.0, settings)
     assert found.spread == pytest.approx(0.1)  # geometric mean of .1 and .4, halved: of the deviation
     assert found.noise == pytest.approx(0.02)
     weights = np.array([16.0, 1.0]) / 17
@@ -134,9 +134,20 @@ def test_surer_windows_count_for_more_and_the_rest_is_caution():
     assert len(said[0]) == OUTPUTS
 
 
+def test_noise_that_is_not_white_is_a_cameras_doing():
+    """Then the kernel is taken smaller, and the solver told more noise."""
+    row = told("gaussian", 1.0, 0.0, 0.0, math.log(0.1), math.log(0.1), 0.0, 0.0, math.log(0.05), 0.0)
+    white, other = (concluded(np.array([row]), level, SoftnessSettings()) for level in (0.05, 0.0))
+    assert white.handled < 0.01
+    assert other.handled > 0.99
+    assert other.kernel.trace < 0.8 * white.kernel.trace
+    assert white.noise == pytest.approx(0.05)
+    assert other.noise > 0.1
+
+
 def test_a_disk_of_what_the_net_says():
     row = told("disk", 0.0, 0.0, 0.0, 0.0, 0.0, math.log(4.0), math.log(0.2), math.log(0.01), 0.0)
-    found = concluded(np.array([row]), SoftnessSettings(bias=0.0, caution=0.5))
+    found = concluded(np.array([row]), 0.0, SoftnessSettings(bias=0.0, caution=0.5, handled_noise=9.0))
     assert found.kind == "disk"
     assert found.kernel.array == pytest.approx(disk_kernel(4 * math.exp(-0.1), 1).array)
 
@@ -154,9 +165,9 @@ def test_the_method_estimates_it_at_scale_one():
     kernel = METHOD.estimate(problem)
     assert isinstance(kernel, Kernel)
     assert kernel.provenance.source == "estimated"
-    sure, told = problem.once(appraise).spread, METHOD.uncertainty(problem, kernel)
-    cfg = problem.settings.softness
-    assert told == pytest.approx(cfg.least_doubt + cfg.doubt * sure)
+    seen, cfg = problem.once(appraise), problem.settings.softness
+    doubt = cfg.least_doubt + cfg.doubt * seen.spread + cfg.doubt_of_handled * seen.handled
+    assert METHOD.uncertainty(problem, kernel) == pytest.approx(doubt)
     assert kfsr.estimate_kernel(picture, scale=1, kernel_method="soft", refine=False).kernel.scale == 1
 
 
