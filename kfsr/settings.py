@@ -57,15 +57,17 @@ class CalibrationSettings:
 
 @dataclass(frozen=True)
 class SoftnessSettings:
-    """windows: how many of a picture are judged. maybe_sharp: probability from which on a
-    picture is left as it is. quantile: of the windows' sizes. bias: what is taken from the logarithm of a kernel's
-    size (deviation or radius); caution: and how many spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty
-    that the solver is told, and what is added per spread. handled_noise: [-1, 1] units, from which on noise that is not
-    white says that a camera did more to the picture than blur it; what is then taken from the log size, added to the
-    noise that the solver is told, and to the uncertainty."""
+    """windows: how many of a picture are judged. maybe_sharp: probability from which on a picture is left as it is.
+    shortest_shake: pixels, standard deviation under which a path is as well a Gaussian. quantile: of the windows'
+    sizes. bias, caution: what is taken from the logarithm of a kernel's size (deviation or radius), and how many
+    spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that the solver is told, and what is
+    added per spread. handled_noise: [-1, 1] units, from which on noise that is not white says that a camera did more to
+    the picture than blur it; what is then taken from the log size, added to the noise that the solver is told, and to
+    the uncertainty."""
 
     windows: int = 6
     maybe_sharp: float = 0.1
+    shortest_shake: float = 1.2
     quantile: float = 0.25
     bias: float = 0.0
     caution: float = 0.1

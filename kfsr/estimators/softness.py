@@ -132,11 +132,11 @@ def rings(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Softness:
-    """kind: "sharp" where that may well be, else the likeliest of `KINDS`. odds: probability of each. kernel: at scale 1, the best Gaussian or disk, the
-    delta kernel where the picture is sharp. spread: mean absolute deviation of the logarithm of the kernel's size: of
-    the geometric mean of its standard deviations, or of the radius. noise: to tell a solver, standard deviation,
-    [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than blurring it, as cameras do: then
-    the kernel is not exact, nor is the noise white."""
+    """kind: "sharp" where that may well be, else the likeliest of `KINDS`. odds: probability of each. kernel: at scale
+    1, the best Gaussian or disk, the delta kernel where the picture is sharp. spread: mean absolute deviation of the
+    logarithm of the kernel's size: of the geometric mean of its standard deviations, or of the radius. noise: to tell
+    a solver, standard deviation, [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than
+    blurring it, as cameras do: then the kernel is not exact, nor is the noise white."""
 
     kind: str
     odds: dict[str, float]
@@ -182,6 +182,8 @@ def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Sof
     spread = math.exp(float(log_spread.mean()))
     if kind == "sharp":
         return Softness(kind, odds, DELTA, spread, noise, handled)
+    if kind == "shake" and float(np.quantile(rest[:, 0], 0.5)) / 2 < math.log(settings.shortest_shake):
+        kind = "disk" if disk else "gaussian"
     # Too large a kernel rings, too small a one does little.
     lower = settings.bias + settings.caution * spread + settings.caution_of_handled * handled
     log_size = float(np.quantile(size, settings.quantile)) - lower
