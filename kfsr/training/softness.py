@@ -290,6 +290,7 @@ def finish(net: SoftnessNet, source: Source, count: int, epochs: int, rate: floa
     net.mean.copy_(spectral.mean(0))
     net.deviation.copy_(spectral.std(0) + 1e-6)
     seen = torch.cat([seen[:, :-RINGS], (spectral - net.mean) / net.deviation], 1)
+    net.layers.requires_grad_()
     optimiser = torch.optim.AdamW(net.layers.parameters(), rate, weight_decay=5e-2)
     steps = max(1, epochs * (len(seen) // 64))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1)
