@@ -197,8 +197,8 @@ def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Sof
 
 
 def _handled(noise: float, white: float, settings: SoftnessSettings) -> float:
-    """From the noise that the network sees and how much of it is white."""
-    unexplained = math.sqrt(max(noise**2 - white**2, 1e-12))
+    """From the noise that the network sees and how much of it is white, which may be twice what was measured."""
+    unexplained = math.sqrt(max(noise**2 - (2 * white) ** 2, 1e-12))
     return 1 / (1 + (settings.handled_noise / unexplained) ** 8)
 
 
