@@ -58,6 +58,7 @@ class CalibrationSettings:
 @dataclass(frozen=True)
 class SoftnessSettings:
     """windows: how many of a picture are judged. maybe_sharp: probability from which on a picture is left as it is.
+    maybe_shake: likewise, from which on it counts as shaken: Gaussians have none.
     shortest_shake: pixels, standard deviation under which a path is as well a Gaussian. quantile: of the windows'
     sizes. bias, caution: what is taken from the logarithm of a kernel's size (deviation or radius), and how many
     spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that the solver is told, and what is
@@ -67,6 +68,7 @@ class SoftnessSettings:
 
     windows: int = 6
     maybe_sharp: float = 0.1
+    maybe_shake: float = 0.2
     shortest_shake: float = 1.2
     quantile: float = 0.25
     bias: float = 0.0

@@ -132,7 +132,7 @@ def rings(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Softness:
-    """kind: "sharp" where that may well be, else the likeliest of `KINDS`. odds: probability of each. kernel: at scale
+    """kind: "sharp" or "shake" where that may well be, else the likeliest of `KINDS`. odds: probability of each. kernel: at scale
     1, the best Gaussian or disk, the delta kernel where the picture is sharp. spread: mean absolute deviation of the
     logarithm of the kernel's size: of the geometric mean of its standard deviations, or of the radius. noise: to tell
     a solver, standard deviation, [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than
@@ -173,6 +173,8 @@ def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Sof
     chances = np.exp((logits - np.log(np.exp(logits).sum(1, keepdims=True))).mean(0))
     odds = dict(zip(KINDS, (chances / chances.sum()).tolist(), strict=True))
     kind = "sharp" if odds["sharp"] > settings.maybe_sharp else max(KINDS[1:], key=odds.__getitem__)
+    if kind != "sharp" and odds["shake"] > settings.maybe_shake:
+        kind = "shake"
     noise = math.exp(float(rest[:, 7].mean()))
     handled = _handled(math.exp(float(np.quantile(rest[:, 7], 0.75))), white, settings)
     noise = max(noise, white) + settings.noise_of_handled * handled
