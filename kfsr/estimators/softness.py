@@ -133,10 +133,10 @@ def rings(x: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Softness:
     """kind: "sharp" or "shake" where that may well be, else the likeliest of `KINDS`. odds: probability of each.
-    kernel: at scale 1, the best Gaussian or disk, the delta kernel where the picture is sharp. spread: mean absolute deviation of the
-    logarithm of the kernel's size: of the geometric mean of its standard deviations, or of the radius. noise: to tell
-    a solver, standard deviation, [-1, 1] units. handled: from 0 to 1, how surely more was done to the picture than
-    blurring it, as cameras do: then the kernel is not exact, nor is the noise white."""
+    kernel: at scale 1, the best Gaussian or disk, the delta kernel where the picture is sharp. spread: mean absolute
+    deviation of the logarithm of the kernel's size: of the geometric mean of its standard deviations, or of the radius.
+    noise: to tell a solver, standard deviation, [-1, 1] units. handled: from 0 to 1, how surely more was done to the
+    picture than blurring it, as cameras do: then the kernel is not exact, nor is the noise white."""
 
     kind: str
     odds: dict[str, float]
