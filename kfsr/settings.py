@@ -57,6 +57,32 @@ class CalibrationSettings:
 
 
 @dataclass(frozen=True)
+class SoftnessSettings:
+    """windows: how many of a picture are judged. maybe_sharp: probability from which on a picture is left as it is.
+    maybe_shake: likewise, from which on it counts as shaken: Gaussians have none.
+    shortest_shake: pixels, standard deviation under which a path is as well a Gaussian. quantile: of the windows'
+    sizes. bias, caution: what is taken from the logarithm of a kernel's size (deviation or radius), and how many
+    spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that the solver is told, and what is
+    added per spread. handled_noise: [-1, 1] units, from which on noise that is not white says that a camera did more to
+    the picture than blur it; what is then taken from the log size, added to the noise that the solver is told, and to
+    the uncertainty."""
+
+    windows: int = 6
+    maybe_sharp: float = 0.1
+    maybe_shake: float = 0.2
+    shortest_shake: float = 1.2
+    quantile: float = 0.25
+    bias: float = 0.0
+    caution: float = 0.1
+    least_doubt: float = 0.1
+    doubt: float = 1.0
+    handled_noise: float = 0.01
+    caution_of_handled: float = 0.3
+    noise_of_handled: float = 0.08
+    doubt_of_handled: float = 0.9
+
+
+@dataclass(frozen=True)
 class PatchSettings:
     """width: hidden channels (64 fills a vector unit; 48 is slower). sigma range: what the stages ask for, in
     [-1, 1] units. batch, crop: small crops keep activations in the CPU's cache."""
@@ -309,6 +335,7 @@ class Settings:
     auto: AutoSettings = field(default_factory=AutoSettings)
     spectral: SpectralSettings = field(default_factory=SpectralSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    softness: SoftnessSettings = field(default_factory=SoftnessSettings)
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     shake: ShakeSettings = field(default_factory=ShakeSettings)

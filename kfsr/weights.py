@@ -33,6 +33,7 @@ KINDS = {
     "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
     "gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/gate.safetensors"),
     "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
+    "softness": Kind("kfsr.estimators.softness", "places.weight", "softness/softness.safetensors"),
 }
 
 

@@ -25,6 +25,7 @@ from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import InputError
 from kfsr.estimators import spectral
+from kfsr.estimators.contrasts import apart_from_mean, pooled
 from kfsr.estimators.method import Estimator
 from kfsr.estimators.spectral import SpectralFit
 from kfsr.kernel import Kernel, gaussian_kernel
@@ -84,25 +85,16 @@ class CalibrationNet(nn.Module):
         (mean absolute deviation) of size and of the other two, logit of that no Gaussian will do; log noise, its log
         spread, correlation of the noise, the two gains of the sharpening."""
         x = self.body(_contrasts(luminance).to(memory_format=torch.channels_last))
-        weight = self.attention(x).float().flatten(2)
-        value = self.values(x).float().flatten(2).unflatten(1, (HEADS, VALUES))
-        pooled = torch.einsum("bhn,bhvn->bhv", weight.softmax(-1), value).flatten(1)
-        evidence = weight.logsumexp(-1) / 4 - 1
+        values, evidence = pooled(self.attention(x), self.values(x))
         known = (features - self.mean) / self.deviation
-        out: Tensor = self.layers(torch.cat([pooled, evidence, known], 1))
+        out: Tensor = self.layers(torch.cat([values, evidence, known], 1))
         return out
 
 
 def _contrasts(x: Tensor) -> Tensor:
     """(B, 2, h + 20, w + 20): what differs from the mean of 9 x 9 pixels, as it is and over its deviation."""
-
-    def local_mean(v: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(v, (4, 4, 4, 4), mode="reflect"), 9, 1)
-
-    x = x.float()
-    apart = x - local_mean(x)
-    deviation = (local_mean(apart.square()) + 4e-4).sqrt()
-    return F.pad(torch.cat([4 * apart, apart / deviation], 1), (10, 10, 10, 10), mode="replicate")
+    apart, relative = apart_from_mean(x.float())
+    return F.pad(torch.cat([4 * apart, relative], 1), (10, 10, 10, 10), mode="replicate")
 
 
 def logarithm(kernel: Kernel) -> np.ndarray:

@@ -18,6 +18,7 @@ METHODS = {
     "shake": ("kfsr.estimators.shake", "a shaken camera's path, at scale 1"),
     "kernelfusion": ("kfsr.estimators.kernelfusion", "any form, by diffusion, in minutes"),
     "kernelfusion-edges": ("kfsr.pipeline.combined", "the same polished by edges, or edges alone where that is better"),
+    "soft": ("kfsr.estimators.softness", "mild blur and defocus, at scale 1"),
     "bicubic": ("kfsr.estimators.bicubic", "assume a clean resize"),
 }
 """Name of each method, the module that says all else of it, and half a line for the help."""

@@ -48,7 +48,9 @@ class Blur:
             k = cubic(grid @ np.linalg.inv(self.form).T / scale).prod(-1)
         elif self.kind == "hand":  # of many points that share a round spot: separable
             width = math.sqrt(float(self.covariance[0, 0]) + self.blur)
-            rows, cols = (np.exp(-0.5 * ((i[:, None] - self.shift[a] - self.points[:, a]) / width) ** 2) for a in (0, 1))
+            rows, cols = (
+                np.exp(-0.5 * ((i[:, None] - self.shift[a] - self.points[:, a]) / width) ** 2) for a in (0, 1)
+            )
             k = (rows * self.weights) @ cols.T
         else:
             apart = grid[:, :, None] - self.points @ self.form.T
