@@ -276,12 +276,17 @@ class AutoSettings:
 
 @dataclass(frozen=True)
 class GateSettings:
-    """trusted_sigma, estimated_sigma: noise, [-1, 1] units, that a solver is told at least with a given and with an
+    """deblurred_sigma, deblurred_uncertainty: what a solver is told at least at scale 1, where no kernel is exact: blur
+    changes over a real picture, and is linear in light only.
+    trusted_sigma, estimated_sigma: noise, [-1, 1] units, that a solver is told at least with a given and with an
     estimated kernel. given_uncertainty, estimated_uncertainty: of such kernels, at least; a little also for one that is
     given, since pictures are stored in 8 bits and gamma-encoded. least_share: of the solver's change,
     under which the picture is interpolated; trusted_share: under which people are told; full_share: over which all of
-    it is taken. window: side in low-resolution pixels of what is tried."""
+    it is taken. window: side in low-resolution pixels of what is tried; deblurred_window: at scale 1, where kernels are
+    wider."""
 
+    deblurred_sigma: float = 0.01
+    deblurred_uncertainty: float = 0.2
     trusted_sigma: float = 0.0025
     estimated_sigma: float = 0.003
     given_uncertainty: float = 0.05
@@ -290,6 +295,7 @@ class GateSettings:
     trusted_share: float = 0.4
     full_share: float = 0.92
     window: int = 96
+    deblurred_window: int = 144
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ from torch import Tensor
 from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
-from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.estimators.method import Estimator
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel
 from kfsr.numerics import check_finite
 from kfsr.operator.fourier import difference_transfer, fast_size, padded, transfer_function
 from kfsr.progress import Progress, silent
+from kfsr.recipe import MOST_UNCERTAIN
 from kfsr.settings import ShakeSettings
 
 SATURATED = 0.98
@@ -319,9 +320,17 @@ def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
         return estimate(problem.luminances, problem.settings.shake, start=start, progress=problem.progress)
 
 
+def uncertainty(problem: Problem, kernel: Kernel) -> float:
+    """For the solver: more for a picture smaller than the windows."""
+    cfg = problem.settings.shake
+    return min(MOST_UNCERTAIN, cfg.uncertainty * max(1.0, (problem.pixels / cfg.window**2) ** -0.25))
+
+
 METHOD = Estimator(
     estimate=of_problem,
-    seconds=lambda pixels, recipe: SECONDS,
+    seconds=lambda pixels, recipe: (
+        SECONDS * min(1.0, pixels / (recipe.settings.shake.windows * recipe.settings.shake.window**2))
+    ),
     scales=(1,),
-    uncertainty=uncertainty_of_windows,
+    uncertainty=uncertainty,
 )

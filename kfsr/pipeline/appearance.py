@@ -47,12 +47,13 @@ def as_gray(image: Image) -> Image:
     return image.with_pixels(first.copy(), image.alpha)
 
 
-def keep_means(high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: int) -> None:
+def keep_means(high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: int, kernel: Tensor | None) -> None:
     """Clip `high_res` (1, C, s*h, s*w) to [-1, 1] and give it, in place, the means of `low_res` (1, C, h, w).
 
     Solvers and clipping change them, of a noisy picture most. The difference between both, smoothed over `REACH`, is
     given back by a bent tone curve, which moves the middle tones and leaves black and white alone: nothing is clipped
     again, and no white page turns gray. alpha: (1, 1, h, w) in [-1, 1] or None; what is not seen does not count.
+    kernel: (K, K), through which the means are compared: at scale 1 it may be wider than the window; None for others.
     """
     high_res.clamp_(-1, 1)
     low_res = low_res.to(high_res.device)
@@ -61,7 +62,11 @@ def keep_means(high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: i
         bands = high_res.split(BAND * BLOCK * scale, -2)
         shown = torch.cat([F.avg_pool2d(band, scale) for band in bands], -2)
         movable = torch.cat([F.avg_pool2d(1 - band.square(), scale) for band in bands], -2)
-        missing, movable = (_smooth(seen * one) for one in (low_res - shown, movable))
+        if kernel is None:
+            missing = _smooth(seen * (low_res - shown))
+        else:
+            missing = _smooth(seen * low_res) - _blurred(_smooth(seen * shown), kernel)
+        movable = _smooth(seen * movable)
         _bend(high_res, missing / movable.clamp_min(LEAST_MOVABLE), scale)
 
 
@@ -79,6 +84,17 @@ def _smooth(x: Tensor) -> Tensor:
         lines = wide.reshape(-1, 1, wide.shape[-1])
         x = F.conv1d(lines, weights[None, None]).reshape(x.shape).transpose(-1, -2)
     return x
+
+
+def _blurred(blocks: Tensor, kernel: Tensor) -> Tensor:
+    """Means of blocks (1, C, h, w) under a kernel (K, K) of pixels, each weight shared by the two nearest blocks."""
+    size = kernel.shape[-1]
+    at = (torch.arange(size, device=kernel.device) - (size - 1) / 2) / BLOCK
+    reach = math.ceil(size / 2 / BLOCK)
+    share = (1 - (at - torch.arange(-reach, reach + 1, device=kernel.device)[:, None]).abs()).clamp_min(0)
+    weights = (share @ kernel @ share.T).to(blocks)[None, None]
+    wide = F.pad(blocks, (reach,) * 4, mode="replicate")
+    return F.conv2d(wide.transpose(0, 1), weights).transpose(0, 1)
 
 
 def _bend(high_res: Tensor, field: Tensor, scale: int) -> None:

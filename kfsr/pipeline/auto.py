@@ -7,7 +7,7 @@ import numpy as np
 
 from kfsr.analysis.problem import Problem
 from kfsr.errors import NothingToLearn
-from kfsr.estimators import edges
+from kfsr.estimators import edges, shake, softness
 from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.method import Estimator
 from kfsr.estimators.registry import estimator
@@ -19,6 +19,8 @@ from kfsr.settings import BicubicSettings
 
 def _of_problem(problem: Problem) -> Kernel:
     """The choice and its reason go to `problem.choice`."""
+    if problem.scale == 1:
+        return _at_own_size(problem)
     cfg = problem.settings.auto
     known = problem.once(calibrated)
     # Spectra that are not a Gaussian's are fitted by one that is far too small.
@@ -48,6 +50,24 @@ def _of_problem(problem: Problem) -> Kernel:
         return gaussian(f"the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do")
     problem.choice = f"edges: the kernel does not look like a Gaussian (log odds {odds:.1f})"
     return stamped(problem, "edges", edges.completed(problem, free))
+
+
+def _at_own_size(problem: Problem) -> Kernel:
+    """At scale 1: none for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one."""
+    seen = problem.once(softness.appraise)
+    odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
+    if seen.kind == "shake":
+        try:
+            kernel = shake.of_problem(problem)
+            problem.choice = f"shake: the edges are doubled or drawn out ({odds})"
+            return stamped(problem, "shake", kernel)
+        except NothingToLearn as reason:
+            problem.choice = f"soft: {reason}"
+    else:
+        problem.choice = (
+            f"soft: the picture is sharp ({odds})" if seen.kind == "sharp" else f"soft: {seen.kind} ({odds})"
+        )
+    return stamped(problem, "soft", seen.kernel)
 
 
 def _is_bicubic(known: Calibration, scale: int, cfg: BicubicSettings) -> bool:

@@ -149,7 +149,8 @@ def upscale(
     # In place from here on: a large picture is not held twice.
     if not recipe.joint and not unchanged:
         with problem.timed("means"):
-            keep_means(pixels, part, alpha, recipe.scale)
+            through = kernel_tensor(used, pixels.device) if recipe.scale == 1 else None
+            keep_means(pixels, part, alpha, recipe.scale, through)
     alpha_up = None if alpha is None or unchanged else solved_alpha(alpha, part.shape[1], recipe.scale, solve)
     report = Report(
         scale=recipe.scale,
@@ -222,7 +223,7 @@ def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
     if find is None:
         raise UsageError(f"{name} finds no picture with its kernel")
     high_res, kernel = find(problem)
-    keep_means(high_res, problem.whole, problem.alpha, problem.scale)
+    keep_means(high_res, problem.whole, problem.alpha, problem.scale, None)
     row, col, rows, cols = (problem.scale * v for v in frame)
     decision = Decision(stamped(problem, name, kernel), Told(0.0), Verdict(TRUSTED, ""))
     return high_res[..., row : row + rows, col : col + cols], with_choices(decision, problem.recipe)

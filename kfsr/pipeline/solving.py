@@ -12,7 +12,7 @@ from torch import Tensor
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.problem import Problem, Told, kernel_tensor, noise_to_expect
 from kfsr.errors import NothingToLearn
-from kfsr.estimators import refinement
+from kfsr.estimators import refinement, softness
 from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
@@ -40,7 +40,7 @@ def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tens
     else:
         gate = chosen.gate(problem.settings)
         known = known_dirt(problem)
-        net = network(None, ("gate",))
+        net = network(None, ("deblurring gate" if problem.scale == 1 else "gate",))
         assert isinstance(net, ShareNet)
         with problem.timed("gate"):
             decision = decide(
@@ -94,9 +94,19 @@ def _gaussian(kernel: Kernel, known: Calibration | None) -> Kernel | None:
 
 def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: GateSettings) -> Told:
     """What the solver is told of the picture and of this kernel."""
+    if problem.scale == 1:
+        doubt = _uncertainty(problem, kernel, gate)
+        return Told(max(gate.deblurred_sigma, _noise_at_own_size(problem)), max(gate.deblurred_uncertainty, doubt))
     least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
     noise = known.noise if known else noise_to_expect(problem.seen)
     return Told(max(least, noise), _uncertainty(problem, kernel, gate), known.correlation if known else 0.0)
+
+
+def _noise_at_own_size(problem: Problem) -> float:
+    """Standard deviation of what no kernel explains, [-1, 1] units."""
+    with suppress(NothingToLearn):
+        return problem.once(softness.appraise).noise
+    return noise_to_expect(problem.seen)
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:

@@ -225,6 +225,8 @@ def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
 
 
 NETWORKS = ("unrolled", "usrnet")
+BUNDLED = {1: ("deblur",)}
+"""Kinds of the weights for scales that have their own."""
 
 
 def solver_of(
@@ -233,7 +235,7 @@ def solver_of(
     """`solve` with the weights of a file, or the bundled ones (None), on the device of what it is given."""
 
     def solve_with(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
-        net = network(weights, NETWORKS, str(low_res.device))
+        net = network(weights, BUNDLED.get(scale, NETWORKS) if weights is None else NETWORKS, str(low_res.device))
         return solve(low_res, kernel, scale, net, told, ensemble, tile, progress)
 
     return solve_with
