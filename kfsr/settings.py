@@ -156,7 +156,7 @@ class EdgesSettings:
 @dataclass(frozen=True)
 class ShakeSettings:
     """windows, window: how many squares of how many pixels a side; a picture with fewer pixels is taken whole. support:
-    the widest kernel. ratio: of a level of the pyramid to the next finer one. least_side: of its coarsest level. rounds,
+    the widest kernel. ratio: of a level of the pyramid to the next finer one. least_side: of the coarsest. rounds,
     last_rounds: of the two steps on the coarse and on the two finest levels. sharpness_starts: first values of the L0
     weight, each tried until the last `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`.
     flatness: weight of the squared gradients in the deconvolution that tells which start is best.

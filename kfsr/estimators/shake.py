@@ -33,7 +33,7 @@ from kfsr.kernel.value import Kernel
 from kfsr.numerics import check_finite
 from kfsr.operator.fourier import difference_transfer, fast_size, padded, transfer_function
 from kfsr.progress import Progress, silent
-from kfsr.recipe import MOST_UNCERTAIN
+from kfsr.recipe import MOST_UNCERTAIN, Recipe
 from kfsr.settings import ShakeSettings
 
 SATURATED = 0.98
@@ -228,7 +228,7 @@ def not_negative(gram: Tensor, cross: Tensor, start: Tensor, smallness: float, i
 
 
 def _trusted(level: Level, size: int) -> Tensor:
-    """(B, h, w) 0 where a kernel of that size may bring in saturated light, else 1; all 1 where little would be left."""
+    """(B, h, w) 0 where a kernel of that size may bring in saturated light, else 1; or 1 where little would be left."""
     near = F.max_pool2d(level.lit[:, None], size, 1, size // 2)[:, 0]
     return 1 - near if float(near.mean()) < 0.7 else torch.ones_like(near)
 
@@ -326,11 +326,9 @@ def uncertainty(problem: Problem, kernel: Kernel) -> float:
     return min(MOST_UNCERTAIN, cfg.uncertainty * max(1.0, (problem.pixels / cfg.window**2) ** -0.25))
 
 
-METHOD = Estimator(
-    estimate=of_problem,
-    seconds=lambda pixels, recipe: (
-        SECONDS * min(1.0, pixels / (recipe.settings.shake.windows * recipe.settings.shake.window**2))
-    ),
-    scales=(1,),
-    uncertainty=uncertainty,
-)
+def _seconds(pixels: int, recipe: Recipe) -> float:
+    cfg = recipe.settings.shake
+    return SECONDS * min(1.0, pixels / (cfg.windows * cfg.window**2))
+
+
+METHOD = Estimator(estimate=of_problem, seconds=_seconds, scales=(1,), uncertainty=uncertainty)

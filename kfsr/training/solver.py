@@ -45,8 +45,8 @@ BRIGHT = 0.25
 class Plan:
     """How to train. Steps and peak learning rates of the two parts; minutes: of training, after which the last cosine
     ends whatever the steps, 0 for no limit; pixels: high-resolution ones in a batch; dirty: share of pictures that are
-    not clean data under a kernel; worst: largest uncertainty of a kernel, 0 never tells a wrong one; only: the one scale to learn, 0
-    for all of them."""
+    not clean data under a kernel; worst: largest uncertainty of a kernel, 0 never tells a wrong one; only: the one
+    scale to learn, 0 for all of them."""
 
     denoise_steps: int = 4500
     steps: int = 20000
