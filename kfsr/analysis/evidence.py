@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +65,7 @@ def windowed(luminance: Tensor, fade: int = Ladder.fade) -> Tensor:
 def evidence(picture: Tensor, scale: int, ladder: Ladder | None = None) -> Tensor:
     """Maps (B, 11, 64, 64) of pictures (B, 256, 256) as `windowed` gives them, interpolated to the high-resolution grid.
 
-    The kernel's centre lies at `middle`. 0 to 2: least squares at the three pitches, peak 1; 3 to 5: the same cleaned;
+    The kernel's centre lies at `middle`. 0 to 2: least squares at the three pitches, peak 1; 3 to 5: roots of the same, cleaned;
     6 to 8: autocorrelation, whole, of differences along the rows' axis and along the columns'; 9: cepstrum; 10: the
     whole autocorrelation over twice the width, at half the resolution. 6 to 10 have root mean square 1.
     """
@@ -92,7 +93,7 @@ def _correlations(picture: Tensor, centre: float) -> list[Tensor]:
 
 
 def _crude_kernels(picture: Tensor, centre: float, cfg: Ladder) -> tuple[list[Tensor], list[Tensor]]:
-    """(as they are, cleaned), one each per rung, on the finest grid, with peak 1."""
+    """(as they are, roots of the cleaned), one each per rung, on the finest grid, with peak 1."""
     raw, cleaned = [], []
     kernel = picture.new_zeros(0)
     for pitch, rounds, hold in cfg.rungs:
@@ -113,6 +114,7 @@ def _crude_kernels(picture: Tensor, centre: float, cfg: Ladder) -> tuple[list[Te
         for kept, one in ((raw, found), (cleaned, kernel)):
             fine = _finer(one, pitch, SIDE, own, centre) if pitch > 1 else one
             kept.append(fine / fine.amax((-1, -2), keepdim=True).clamp_min(1e-9))
+        cleaned[-1] = cleaned[-1].clamp(min=0).sqrt()
     return raw, cleaned
 
 
@@ -184,6 +186,7 @@ def _frequencies(side: int) -> tuple[Tensor, Tensor]:
     return torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
 
 
+@lru_cache(maxsize=8)
 def _differences(side: int) -> tuple[Tensor, Tensor]:
     """Transfer functions of x[i + 1] - x[i] along both axes, each (side, side // 2 + 1)."""
     down, right = (torch.exp(2j * math.pi * one) - 1 for one in _frequencies(side))
@@ -192,13 +195,18 @@ def _differences(side: int) -> tuple[Tensor, Tensor]:
 
 def _transfer(kernel: Tensor, side: int, centre: float) -> Tensor:
     """What correlation with a kernel about `centre` multiplies a half spectrum with; a fractional centre too."""
-    f, g = _frequencies(side)
-    return (torch.fft.rfft2(kernel, s=(side, side)) * torch.exp(2j * math.pi * (f + g) * centre)).conj()
+    return (torch.fft.rfft2(kernel, s=(side, side)) * _moved(side, centre)).conj()
 
 
 def _of_transfer(transfer: Tensor, size: int, centre: float) -> Tensor:
     """The kernel (B, size, size) of a transfer function (B, side, side // 2 + 1)."""
     side = transfer.shape[-2]
-    f, g = _frequencies(side)
-    whole = torch.fft.irfft2(transfer.conj() * torch.exp(-2j * math.pi * (f + g) * centre), s=(side, side))
+    whole = torch.fft.irfft2(transfer.conj() * _moved(side, centre).conj(), s=(side, side))
     return whole[..., :size, :size]
+
+
+@lru_cache(maxsize=16)
+def _moved(side: int, distance: float) -> Tensor:
+    """Transfer function of x[i + distance] along both axes."""
+    f, g = _frequencies(side)
+    return torch.exp(2j * math.pi * (f + g) * distance)
