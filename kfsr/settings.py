@@ -158,6 +158,26 @@ class KernelFusionSettings:
 
 
 @dataclass(frozen=True)
+class KernelDiffusionSettings:
+    """samples: drawn at once. steps: of the 1000 times on the way back. first_guided: step from which on the solver
+    guides the `guided` best of them. guidance: length of a guiding step, in the model's units (a kernel has about 20).
+    refinement_steps, refinement_rate: of Adam after it. window: side in high-resolution pixels of what the solver
+    sees; rim: of these that are not compared along its border. fine: deviation in pixels over which a kernel at scale
+    1 is judged at half the resolution."""
+
+    samples: int = 8
+    steps: int = 16
+    first_guided: int = 6
+    guided: int = 2
+    guidance: float = 1.0
+    refinement_steps: int = 8
+    refinement_rate: float = 0.02
+    window: int = 128
+    rim: int = 16
+    fine: float = 3.0
+
+
+@dataclass(frozen=True)
 class RefineSettings:
     """window: side in high-resolution pixels of what is solved for it.
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
@@ -276,6 +296,7 @@ class Settings:
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
+    kernel_diffusion: KernelDiffusionSettings = field(default_factory=KernelDiffusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)
