@@ -163,7 +163,8 @@ class KernelDiffusionSettings:
     guides the `guided` best of them. guidance: length of a guiding step, in the model's units (a kernel has about 20).
     refinement_steps, refinement_rate: of Adam after it. window: side in high-resolution pixels of what the solver
     sees; rim: of these that are not compared along its border. fine: deviation in pixels over which a kernel at scale
-    1 is judged at half the resolution."""
+    1 is judged at half the resolution. least_uncertainty, doubt: of the result, for the solver: at least, and per
+    unit of the samples' spread."""
 
     samples: int = 8
     steps: int = 16
@@ -175,6 +176,8 @@ class KernelDiffusionSettings:
     window: int = 128
     rim: int = 16
     fine: float = 3.0
+    least_uncertainty: float = 0.5
+    doubt: float = 3.0
 
 
 @dataclass(frozen=True)

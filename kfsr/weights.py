@@ -33,6 +33,9 @@ KINDS = {
     "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
     "gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/gate.safetensors"),
     "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
+    "kernel diffusion": Kind(
+        "kfsr.priors.kernel_diffusion", "kernel_in.weight", "kernel_diffusion/kernel_diffusion.safetensors"
+    ),
 }
 
 

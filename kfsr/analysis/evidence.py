@@ -66,11 +66,11 @@ def windowed(luminance: Tensor, fade: int = Ladder.fade) -> Tensor:
 
 
 def evidence(picture: Tensor, scale: int, ladder: Ladder | None = None) -> Tensor:
-    """Maps (B, 11, 64, 64) of pictures (B, 256, 256) as `windowed` gives them, interpolated to the high-resolution grid.
+    """Maps (B, 11, 64, 64) of pictures (B, 256, 256) as `windowed` gives them, on the high-resolution grid.
 
-    The kernel's centre lies at `middle`. 0 to 2: least squares at the three pitches, peak 1; 3 to 5: roots of the same, cleaned;
-    6 to 8: autocorrelation, whole, of differences along the rows' axis and along the columns'; 9: cepstrum; 10: the
-    whole autocorrelation over twice the width, at half the resolution. 6 to 10 have root mean square 1.
+    The kernel's centre lies at `middle`. 0 to 2: least squares at the three pitches, peak 1; 3 to 5: roots of the same,
+    cleaned; 6 to 8: autocorrelation, whole, of differences along the rows' axis and along the columns'; 9: cepstrum;
+    10: the whole autocorrelation over twice the width, at half the resolution. 6 to 10 have root mean square 1.
     """
     centre = middle(scale)
     raw, cleaned = _crude_kernels(picture, centre, ladder or Ladder())
@@ -97,7 +97,8 @@ def _correlations(picture: Tensor, centre: float) -> list[Tensor]:
 
 def _crude_kernels(picture: Tensor, centre: float, cfg: Ladder) -> tuple[list[Tensor], list[Tensor]]:
     """(as they are, roots of the cleaned), one each per rung, on the finest grid, with peak 1."""
-    raw, cleaned = [], []
+    raw: list[Tensor] = []
+    cleaned: list[Tensor] = []
     kernel = picture.new_zeros(0)
     for pitch, rounds, hold in cfg.rungs:
         sharpness, last = cfg.sharpness

@@ -24,15 +24,15 @@ from kfsr.priors.kernel_diffusion import KernelDiffusionNet, clean_estimate, dec
 from kfsr.progress import Progress, silent
 from kfsr.settings import KernelDiffusionSettings
 
-Restore = Callable[[Tensor, Tensor, int], Tensor]
-"""A solver F(y, k): (1, 1, h, w) in [-1, 1], a canonical kernel (K, K) and the scale to (1, 1, s*h, s*w);
-differentiable in the kernel."""
+Restore = Callable[[Tensor, Tensor, int, float], Tensor]
+"""A solver F(y, k): (1, 1, h, w) in [-1, 1], a canonical kernel (K, K), the scale and the noise's standard deviation to
+(1, 1, s*h, s*w); differentiable in the kernel."""
 
 
 @dataclass(frozen=True)
 class Guide:
-    """The data term |y - k * F(y, k)|^2 of one window of a picture. low_res: (1, 1, h, w) luminance, [-1, 1]; scale:
-    of the kernels. Kernels are (64, 64) about `middle`.
+    """The data term |y - k * F(y, k)|^2 of one window of a picture. low_res: (1, 1, h, w) luminance, [-1, 1]; noise:
+    its standard deviation; scale: of the kernels. Kernels are (64, 64) about `middle`.
 
     At scale 1 a kernel that is wider than `fine` is judged at half the resolution, in four times the area: its solver
     knows kernels of up to half the grid best, and what matters of a wide one is its path. Along the border, where
@@ -40,25 +40,30 @@ class Guide:
     """
 
     low_res: Tensor
+    noise: float
     scale: int
     restore: Restore
     settings: KernelDiffusionSettings
 
     def misfit(self, kernel: Tensor) -> Tensor:
         """Mean square of y - k * F(y, k), differentiable in the kernel."""
-        y, k = self._seen(kernel)
-        again = degrade(self.restore(y, k, self.scale), k, self.scale)
+        y, k, noise = self._seen(kernel)
+        again = degrade(self.restore(y, k, self.scale, noise), k, self.scale)
         rim = min(self.settings.rim // self.scale, min(y.shape[-2:]) // 4)
         return (again - y)[..., rim:-rim, rim:-rim].square().mean()
 
-    def _seen(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture and the canonical kernel of what is compared."""
+    def _seen(self, kernel: Tensor) -> tuple[Tensor, Tensor, float]:
+        """The picture, the canonical kernel and the noise of what is compared."""
         y, side = self.low_res, self.settings.window // self.scale
         if self.scale == 1 and deviation(kernel.detach()) > self.settings.fine:
             whole = y[..., : y.shape[-2] // 2 * 2, : y.shape[-1] // 2 * 2]
-            return _middle_part(F.avg_pool2d(whole, 2), side), coarser(kernel[None], middle(1))[0, :-1, :-1]
+            return (
+                _middle_part(F.avg_pool2d(whole, 2), side),
+                coarser(kernel[None], middle(1))[0, :-1, :-1],
+                self.noise / 2,
+            )
         odd = self.scale % 2
-        return _middle_part(y, side), kernel[: SIDE - odd, : SIDE - odd]
+        return _middle_part(y, side), kernel[: SIDE - odd, : SIDE - odd], self.noise
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ METHODS = {
     "edges": ("kfsr.estimators.edges", "any form"),
     "kernelfusion": ("kfsr.estimators.kernelfusion", "any form, by diffusion, in minutes"),
     "kernelfusion-edges": ("kfsr.pipeline.combined", "the same polished by edges, or edges alone where that is better"),
+    "kernel-diff": ("kfsr.pipeline.kernel_diffusion", "any form up to 63 px, by a learned posterior and the solver"),
     "bicubic": ("kfsr.estimators.bicubic", "assume a clean resize"),
 }
 """Name of each method, the module that says all else of it, and half a line for the help."""
