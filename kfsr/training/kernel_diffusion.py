@@ -42,6 +42,9 @@ KINDS = {"hand": 0.75, "gaussian": 0.12, "flat": 0.13}
 SIDES = {256: 0.7, 192: 0.2, 128: 0.1}
 """High-resolution pixels a side of the parts of pictures, and the share of each."""
 EXTENTS = (4.0, 62.0)
+WIDE = 0.6
+"""High-resolution pixels across of a hand's shakes, and the share of those whose extent is uniform; the logarithm of
+the others' is."""
 NOISE = 0.02
 """Standard deviation at most, of [0, 1]."""
 
@@ -83,7 +86,8 @@ def random_kernel(scale: int, rng: np.random.Generator) -> Kernel:
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     if kind != "hand":
         return random_blur(scale, size, rng, kind).sample(scale, size)
-    blur = camera_shake(math.exp(rng.uniform(*np.log(EXTENTS))), rng)
+    extent = rng.uniform(*EXTENTS) if rng.random() < WIDE else math.exp(rng.uniform(*np.log(EXTENTS)))
+    blur = camera_shake(extent, rng)
     return _within(blur, size / 2 - 2).sample(scale, size)
 
 
