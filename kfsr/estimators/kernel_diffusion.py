@@ -18,7 +18,8 @@ from torch import Tensor
 
 from kfsr.analysis.evidence import SIDE, WINDOW, centred, coarser, evidence, few_edges_objective, middle, windowed
 from kfsr.numerics import check_finite
-from kfsr.operator.spatial import bicubic_upscale, degrade
+from kfsr.operator.fourier import circular_degrade
+from kfsr.operator.spatial import bicubic_upscale, extend
 from kfsr.priors.diffusion import TIMES, alphas_bar, posterior
 from kfsr.priors.kernel_diffusion import KernelDiffusionNet, clean_estimate, decoded, encoded
 from kfsr.progress import Progress, silent
@@ -48,7 +49,7 @@ class Guide:
     def misfit(self, kernel: Tensor) -> Tensor:
         """Mean square of y - k * F(y, k), differentiable in the kernel."""
         y, k, noise = self._seen(kernel)
-        again = degrade(self.restore(y, k, self.scale, noise), k, self.scale)
+        again = _degraded(self.restore(y, k, self.scale, noise), k, self.scale)
         rim = min(self.settings.rim // self.scale, min(y.shape[-2:]) // 4)
         return (again - y)[..., rim:-rim, rim:-rim].square().mean()
 
@@ -118,7 +119,7 @@ def kernel_diffusion(
     kernels = decoded(z_0)
     if guide and cfg.refinement_steps:
         kernels = torch.stack([refined(k, guide, cfg) for k in kernels])
-    kernels = centred(kernels, middle(scale))
+    kernels = centred(_on_canvas(kernels, scale), middle(scale))
     scores = few_edges_objective(picture, kernels, scale)
     order = scores.argsort()
     return Samples(kernels[order], scores[order])
@@ -151,7 +152,7 @@ def seen_part(low_res: Tensor, scale: int) -> Tensor:
 
 def deviation(kernel: Tensor) -> float:
     """Root mean square distance of a kernel (K, K) of sum 1 from its centre of mass, pixels."""
-    i = torch.arange(kernel.shape[-1])
+    i = torch.arange(kernel.shape[-1]).float()
     rows, cols = kernel.sum(1), kernel.sum(0)
     return float((rows @ i**2 - (rows @ i) ** 2 + cols @ i**2 - (cols @ i) ** 2).clamp(min=0).sqrt())
 
@@ -162,6 +163,20 @@ def correlation(a: Tensor, b: Tensor) -> Tensor:
     spectra = [torch.fft.rfft2(k, s=(side, side)) for k in (a, b)]
     best = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=(side, side)).amax((-1, -2))
     return best / (a.square().sum((-1, -2)) * b.square().sum((-1, -2))).sqrt()
+
+
+def _on_canvas(kernels: Tensor, scale: int) -> Tensor:
+    """Without the last row and column at an odd scale, whose kernels have 63 pixels a side."""
+    side = SIDE - scale % 2
+    k = F.pad(kernels[..., :side, :side], (0, SIDE - side, 0, SIDE - side))
+    return k / k.sum((-1, -2), keepdim=True)
+
+
+def _degraded(x: Tensor, kernel: Tensor, scale: int) -> Tensor:
+    """`degrade` by FFT, which does not mind how wide a kernel is."""
+    margin = -(-kernel.shape[-1] // (2 * scale))
+    y = circular_degrade(extend(x, margin * scale, "reflect"), kernel, scale)
+    return y[..., margin:-margin, margin:-margin]
 
 
 def _middle_part(x: Tensor, side: int) -> Tensor:

@@ -224,7 +224,7 @@ def train(
     saved = clock = time.perf_counter()
     while True:
         spent = seconds + time.perf_counter() - clock
-        fraction = max(step / plan.steps, spent / 60 / plan.minutes if plan.minutes else 0.0)
+        fraction = max(step / plan.steps if plan.steps else 1.0, spent / 60 / plan.minutes if plan.minutes else 0.0)
         ended = fraction >= 1
         if ended or time.perf_counter() - saved > every:
             saved = time.perf_counter()
