@@ -79,7 +79,7 @@ def evidence(picture: Tensor, scale: int, ladder: Ladder | None = None) -> Tenso
 
 def _correlations(picture: Tensor, centre: float) -> list[Tensor]:
     spectrum = torch.fft.rfft2(picture)
-    down, right = (one.abs() ** 2 for one in _differences(WINDOW))
+    down, right = (one.abs() ** 2 for one in differences(WINDOW))
     power = spectrum.abs() ** 2
     floor = 1e-3 * power.mean((-1, -2), keepdim=True)
     white = power * (down + right)  # a photograph's power falls with the frequency squared
@@ -125,9 +125,9 @@ def _crude_kernels(picture: Tensor, centre: float, cfg: Ladder) -> tuple[list[Te
 def _few_edges(small: Tensor, kernel: Tensor, centre: float, sharpness: float, cfg: Ladder) -> tuple[Tensor, Tensor]:
     """Spectra of both differences of argmin_x |k * x - y|^2 + sharpness |grad x|_0, by half-quadratic splitting."""
     side = small.shape[-1]
-    down, right = _differences(side)
+    down, right = differences(side)
     rough = down.abs() ** 2 + right.abs() ** 2
-    blur = _transfer(kernel, side, centre)
+    blur = transfer(kernel, side, centre)
     y = torch.fft.rfft2(small)
     data, power, x = blur.conj() * y, blur.abs() ** 2, y
     kept = (x, x)
@@ -143,7 +143,7 @@ def _few_edges(small: Tensor, kernel: Tensor, centre: float, sharpness: float, c
 def _least_squares(edges: tuple[Tensor, Tensor], small: Tensor, side: int, centre: float, hold: float) -> Tensor:
     """argmin_k |k * edges - grad y|^2 + hold |k|^2, `hold` against the mean power of the edges."""
     y = torch.fft.rfft2(small)
-    down, right = (one * y for one in _differences(small.shape[-1]))
+    down, right = (one * y for one in differences(small.shape[-1]))
     power = edges[0].abs() ** 2 + edges[1].abs() ** 2
     held = power + hold * power.mean((-1, -2), keepdim=True) + 1e-6
     return _of_transfer((edges[0].conj() * down + edges[1].conj() * right) / held, side, centre)
@@ -191,13 +191,13 @@ def _frequencies(side: int) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _differences(side: int) -> tuple[Tensor, Tensor]:
+def differences(side: int) -> tuple[Tensor, Tensor]:
     """Transfer functions of x[i + 1] - x[i] along both axes, each (side, side // 2 + 1)."""
     down, right = (torch.exp(2j * math.pi * one) - 1 for one in _frequencies(side))
     return down.expand(side, side // 2 + 1), right.expand(side, side // 2 + 1)
 
 
-def _transfer(kernel: Tensor, side: int, centre: float) -> Tensor:
+def transfer(kernel: Tensor, side: int, centre: float) -> Tensor:
     """What correlation with a kernel about `centre` multiplies a half spectrum with; a fractional centre too."""
     return (torch.fft.rfft2(kernel, s=(side, side)) * _moved(side, centre)).conj()
 
@@ -229,10 +229,10 @@ def few_edges_objective(picture: Tensor, kernels: Tensor, scale: int, ladder: La
     small = F.avg_pool2d(picture[None, None], 2)[:, 0]
     k = coarser(kernels, middle(scale))
     edges = _few_edges(small, k, centre, cfg.sharpness[1], replace(cfg, thresholds=cfg.judged))
-    blur, y = _transfer(k, WINDOW // 2, centre), torch.fft.rfft2(small)
+    blur, y = transfer(k, WINDOW // 2, centre), torch.fft.rfft2(small)
     total = torch.zeros(len(k))
     strength = torch.zeros(len(k), WINDOW // 2, WINDOW // 2)
-    for kept, difference in zip(edges, _differences(WINDOW // 2), strict=True):
+    for kept, difference in zip(edges, differences(WINDOW // 2), strict=True):
         total += torch.fft.irfft2(blur * kept - difference * y, s=small.shape[-2:]).square().sum((-1, -2))
         strength += torch.fft.irfft2(kept, s=small.shape[-2:]).square()
     return total + cfg.edge * (strength > 1e-6).sum((-1, -2))
