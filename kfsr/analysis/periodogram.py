@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kfsr.analysis.evidence import WINDOW, differences, middle, transfer
+from kfsr.analysis.few_edges import WINDOW, differences, middle, transfer
 
 LOWEST, HIGHEST = 0.02, 0.3
 """Cycles per pixel between which frequencies count; the highest per low-resolution pixel. Below, photographs differ;

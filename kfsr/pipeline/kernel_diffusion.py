@@ -11,7 +11,7 @@ from kfsr.analysis.noise import noise_level
 from kfsr.analysis.problem import Problem, Told
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
-from kfsr.estimators.kernel_diffusion import Guide, Samples, kernel_diffusion, seen_part
+from kfsr.estimators.kernel_diffusion import Guide, Restore, Samples, kernel_diffusion, seen_part
 from kfsr.estimators.method import Estimator
 from kfsr.kernel import Kernel, Provenance
 from kfsr.priors.kernel_diffusion import KernelDiffusionNet
@@ -26,7 +26,7 @@ LEAST_NOISE = 0.003
 """Standard deviation, [-1, 1] units, that the solver is told at least: rounding to 8 bits, and a little."""
 
 SOLVER_SECONDS = 1.2e-5
-"""Of one thread, per pixel of the solver's window and per guiding or refining step, forwards and back."""
+"""Of one thread, per pixel of the solver's window and per guiding step."""
 
 SAMPLE_SECONDS = 0.015
 """Per sample and step of the model."""
@@ -41,13 +41,18 @@ def samples(problem: Problem) -> Samples:
         net = network(None, ("kernel diffusion",))
         assert isinstance(net, KernelDiffusionNet)
         noise = max(noise_level(low_res), LEAST_NOISE)
-        guide = Guide(low_res, noise, scale, _restore, cfg) if cfg.guided else None
+        guide = Guide(low_res, noise, scale, _solver(cfg.uncertainty), cfg) if cfg.guided else None
         picture = seen_part((low_res + 1) / 2, scale)
         return kernel_diffusion(net, guide, picture, scale, cfg, problem.generator(9), problem.progress)
 
 
-def _restore(low_res: Tensor, kernel: Tensor, scale: int, noise: float) -> Tensor:
-    return unrolled.forward(low_res, kernel, scale, network(None, ("unrolled",)), Told(noise))
+def _solver(uncertainty: float) -> Restore:
+    net = network(None, ("unrolled",))
+
+    def restore(low_res: Tensor, kernel: Tensor, scale: int, noise: float) -> Tensor:
+        return unrolled.forward(low_res, kernel, scale, net, Told(noise, uncertainty))
+
+    return restore
 
 
 def _busiest(problem: Problem) -> Tensor:
@@ -67,7 +72,8 @@ def _busiest(problem: Problem) -> Tensor:
 
 def _estimate(problem: Problem) -> Kernel:
     size = SIDE - problem.scale % 2
-    best = problem.once(samples).kernels[0, :size, :size].double().numpy()
+    mean = problem.once(samples).mean(problem.settings.kernel_diffusion.averaged, problem.scale)
+    best = mean[:size, :size].double().numpy()
     return Kernel.from_array(best, problem.scale, Provenance("estimated", "kernel-diff"))
 
 
@@ -78,7 +84,7 @@ def _uncertainty(problem: Problem, kernel: Kernel) -> float:
 
 def _seconds(pixels: int, recipe: Recipe) -> float:
     cfg = recipe.settings.kernel_diffusion
-    guiding = cfg.guided * (cfg.steps - cfg.first_guided + cfg.refinement_steps)
+    guiding = cfg.guided * (cfg.steps - cfg.first_guided)
     return 0.5 + cfg.samples * cfg.steps * SAMPLE_SECONDS + guiding * cfg.window**2 * SOLVER_SECONDS
 
 
