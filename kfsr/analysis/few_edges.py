@@ -26,10 +26,10 @@ WINDOW = 256
 class Ladder:
     """The crude kernels. rungs: (pixels of the finest pitch, rounds, what holds the least squares against the mean
     power) from coarse to fine. start: deviation of the first kernel. sharpness: weight of an edge, first and last, and
-    its decay a round. thresholds: gradients that count as edges, as the splitting proceeds. cut: share of the peak
-    under which a kernel is noise. fade: of the window's border, pixels. judged: thresholds, and edge: weight of one,
-    where kernels are compared. Settled on shaken pictures of Kodak's size:
-    correlation with the true kernel .68, that of the best round Gaussian .58."""
+    its decay a round, from the beginning on every rung. thresholds: gradients that count as edges, as the splitting
+    proceeds. cut: share of the peak under which a kernel is noise; cut_of_known: of one that is known roughly. fade: of
+    the window's border, pixels. judged: thresholds, and edge: weight of one, where kernels are compared. Settled on
+    shaken pictures of Kodak's size: correlation with the true kernel .68, that of the best round Gaussian .58."""
 
     rungs: tuple[tuple[int, int, float], ...] = ((4, 4, 0.1), (2, 8, 0.5), (1, 2, 2.0))
     start: float = 0.8
@@ -37,6 +37,7 @@ class Ladder:
     decay: float = 0.9
     thresholds: tuple[float, ...] = (0.2, 0.1, 0.05)
     cut: float = 0.15
+    cut_of_known: float = 0.1
     fade: int = 32
     judged: tuple[float, ...] = (0.2, 0.1, 0.05, 0.025, 0.012)
     edge: float = 2e-4
@@ -81,22 +82,24 @@ def cleaned(kernel: Tensor, cut: float, centre: float) -> Tensor:
     return centred(k / k.sum((-1, -2), keepdim=True).clamp_min(1e-9), centre)
 
 
-def alternated(picture: Tensor, kernels: Tensor, scale: int, rounds: tuple[int, int], cut: float = 0.1) -> Tensor:
+def alternated(picture: Tensor, kernels: Tensor, scale: int, rounds: tuple[int, int]) -> Tensor:
     """Kernels (N, 64, 64) about `middle` after so many rounds of both steps at half the resolution, and then at the
     whole, with one `windowed` picture (256, 256)."""
-    cfg, k = Ladder(), kernels
+    k = kernels
     if rounds[0]:
-        k = coarser(k, middle(scale))
-        k = _rounds(F.avg_pool2d(picture[None, None], 2)[:, 0], k, SIDE / 4 - 1, rounds[0], cfg.rungs[1][2], cut)
+        small = F.avg_pool2d(picture[None, None], 2)[:, 0]
+        k = _rounds(small, coarser(k, middle(scale)), SIDE / 4 - 1, rounds[0], hold=1.0)
         k = finer(k, 2, SIDE, SIDE / 4 - 1, middle(scale))
-    return _rounds(picture[None], k, middle(scale), rounds[1], cfg.rungs[2][2], cut)
+    return _rounds(picture[None], k, middle(scale), rounds[1], hold=2.0)
 
 
-def _rounds(small: Tensor, kernels: Tensor, centre: float, count: int, hold: float, cut: float) -> Tensor:
+def _rounds(small: Tensor, kernels: Tensor, centre: float, count: int, hold: float) -> Tensor:
     cfg = Ladder()
     for _ in range(count):
-        edges = few_edges(small, kernels, centre, cfg.sharpness[1], cfg)
-        kernels = cleaned(least_squares(edges, small, kernels.shape[-1], centre, hold), cut, centre)
+        edges = few_edges(small, kernels, centre, cfg.sharpness[0], cfg)
+        found = cleaned(least_squares(edges, small, kernels.shape[-1], centre, hold), cfg.cut_of_known, centre)
+        # One that is so wrong that it leaves no edges stays as it is.
+        kernels = torch.where(found.sum((-1, -2), keepdim=True) > 0.5, found, kernels)
     return kernels
 
 

@@ -27,6 +27,7 @@ from kfsr.analysis.few_edges import (
     WINDOW,
     alternated,
     centred,
+    cleaned,
     coarser,
     few_edges_objective,
     finer,
@@ -68,7 +69,7 @@ class Guide:
         return self._inside(_degraded(self.restore(y, k, self.scale, noise), k, self.scale) - y).square().mean()
 
     def improved(self, kernel: Tensor) -> Tensor:
-        """argmin_k |grad (y - k * x)|^2 + hold |k - kernel|^2 with x = F(y, kernel); not negative, sum 1."""
+        """argmin_k |grad (y - k * x)|^2 + hold |k - kernel|^2 with x = F(y, kernel); `cleaned`."""
         y, k, noise = self._seen(kernel)
         x = self.restore(y, k, self.scale, noise)
         wide, seen = _differences(x, self.scale), _differences(y, 1)
@@ -83,8 +84,7 @@ class Guide:
             before, after = finer(one, 2, SIDE, SIDE / 4 - 1, middle(1))
             change = after - before
         rest = SIDE - change.shape[-1]
-        k = (kernel + F.pad(change, (0, rest, 0, rest))).clamp(min=0)
-        return k / k.sum().clamp_min(1e-9)
+        return cleaned((kernel + F.pad(change, (0, rest, 0, rest)))[None], self.settings.cut, middle(self.scale))[0]
 
     def _inside(self, x: Tensor) -> Tensor:
         rim = min(self.settings.rim // self.scale, min(x.shape[-2:]) // 4)

@@ -5,7 +5,9 @@ import pytest
 import torch
 from skimage import data
 
-from kfsr.analysis.evidence import centred, coarser, evidence, few_edges_objective, middle, windowed
+from kfsr.analysis.evidence import evidence, windowed
+from kfsr.analysis.few_edges import alternated, centred, coarser, few_edges_objective, middle
+from kfsr.analysis.periodogram import spectrum_misfit
 from kfsr.kernel.random import camera_shake
 from kfsr.operator.spatial import degrade
 
@@ -96,3 +98,29 @@ def test_centring_moves_a_kernel_by_parts_of_a_pixel():
     i = torch.arange(64) - 31.0
     assert float(moved.sum(1) @ i) == pytest.approx(0, abs=0.05)
     assert float(moved.sum(0) @ i) == pytest.approx(0, abs=0.05)
+
+
+def test_rounds_bring_a_rough_kernel_nearer_to_the_true_one():
+    picture, k = shaken(24, 2, lambda: data.coffee()[:400, 100:500].mean(-1))
+    i = torch.arange(64) - 31.0
+    spot = torch.exp(-(i[:, None] ** 2 + i**2) / (2 * 2**2))
+    rough = torch.nn.functional.conv2d(k[None, None], spot[None, None, 25:38, 25:38] / spot.sum(), padding=6)[0]
+    found = alternated(picture, rough, 1, (6, 2))
+    assert correlation(found[0], k) > correlation(rough[0], k) + 0.05
+    assert found.sum((1, 2)).tolist() == pytest.approx([1.0])
+
+
+def test_rounds_without_an_edge_change_nothing():
+    k = shaken(24)[1][None]
+    assert alternated(torch.zeros(256, 256), k, 1, (0, 2)).isfinite().all()
+
+
+def test_the_spectrum_tells_a_kernels_size_and_direction_but_not_its_half_turn():
+    picture, k = shaken(30)
+    i = torch.arange(64) - 31.0
+    spots = [torch.exp(-(i[:, None] ** 2 + i**2) / (2 * width**2)) for width in (0.5, 8)]
+    others = torch.stack([k, k.mT, *(one / one.sum() for one in spots)])
+    true, *wrong = spectrum_misfit(picture, others, 1).tolist()
+    assert true < min(wrong)
+    turned = k.flip(0, 1).roll((-1, -1), (0, 1))
+    assert float(spectrum_misfit(picture, turned[None], 1)) == pytest.approx(true, abs=1e-4)
