@@ -80,7 +80,7 @@ def test_the_kernel_between_two_pictures_is_found_by_least_squares():
     better = Guide(y, 0.01, 1, lambda y, k, scale, noise: sharp, cfg).improved(wrong)
     torch.testing.assert_close(better, true, atol=0.02, rtol=0)
     held = Guide(y, 0.01, 1, lambda y, k, scale, noise: sharp, replace(cfg, hold=1e4)).improved(wrong)
-    torch.testing.assert_close(held, centred(wrong[None], 31)[0], atol=3e-3, rtol=0)
+    torch.testing.assert_close(held, centred(wrong[None], 31.0)[0], atol=3e-3, rtol=0)
 
 
 def test_the_papers_step_lowers_the_data_term():
