@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kfsr.analysis.evidence import SIDE, WINDOW
+from kfsr.analysis.few_edges import SIDE, WINDOW
 from kfsr.analysis.noise import noise_level
 from kfsr.analysis.problem import Problem, Told
 from kfsr.analysis.windows import busiest_windows

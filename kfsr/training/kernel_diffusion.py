@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr.analysis.evidence import COUNT, SIDE, TURNED, evidence, windowed
+from kfsr.analysis.evidence import COUNT, TURNED, evidence, windowed
+from kfsr.analysis.few_edges import SIDE
 from kfsr.image import luma
 from kfsr.kernel import Kernel
 from kfsr.kernel.random import Blur, camera_shake, random_blur
@@ -119,8 +120,8 @@ def make_chunk(photographs: Photographs, seed: int, chunk: int) -> Samples:
         maps.append(evidence(picture, scale))
         pictures.append(picture)
         scales.append(torch.full((8,), scale, dtype=torch.int8))
-    together = (torch.cat(one).half() for one in (kernels, maps, pictures))
-    return Samples(*together, scale=torch.cat(scales))
+    kernel, map_, picture = (torch.cat(one).half() for one in (kernels, maps, pictures))
+    return Samples(kernel, map_, picture, torch.cat(scales))
 
 
 def turned(samples: Samples, rng: np.random.Generator) -> Samples:
