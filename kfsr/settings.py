@@ -181,7 +181,7 @@ class KernelDiffusionSettings:
     rounds: int = 6
     cut: float = 0.1
     through: bool = False
-    refinement: tuple[int, int] = (10, 2)
+    refinement: tuple[int, int] = (24, 6)
     averaged: int = 3
     window: int = 128
     rim: int = 16
