@@ -220,6 +220,39 @@ class KernelFusionSettings:
 
 
 @dataclass(frozen=True)
+class KernelDiffusionSettings:
+    """samples: drawn at once. steps: of the 1000 times on the way back. guidance: length of a step towards the
+    picture's spectrum, in the model's units (a kernel has about 20); 0 for none. first_guided: step from which on
+    the solver guides the `guided` best samples. uncertainty: of the kernel, that it is told: enough that its picture
+    shows what the kernel lacks. hold: of the kernel in a guiding step, against the mean of the equations' diagonal;
+    rounds: of its conjugate gradients; cut: share of the peak under which the
+    result is noise. through: whether it is the paper's step instead, along a gradient that goes
+    through the solver. refinement: rounds of stage II at half the resolution and at the whole. averaged: how many of
+    the best samples the kernel is the mean of. window: side in high-resolution pixels of what the solver sees; rim: of
+    these that are not compared along its border. fine: deviation in pixels over which a kernel at scale 1 is judged at
+    half the resolution. least_uncertainty, doubt: of the result, for the solver: at least, and per unit of the
+    samples' spread."""
+
+    samples: int = 12
+    steps: int = 12
+    guidance: float = 2.0
+    first_guided: int = 8
+    guided: int = 2
+    uncertainty: float = 1.0
+    hold: float = 0.3
+    rounds: int = 6
+    cut: float = 0.1
+    through: bool = False
+    refinement: tuple[int, int] = (24, 6)
+    averaged: int = 3
+    window: int = 128
+    rim: int = 16
+    fine: float = 2.0
+    least_uncertainty: float = 0.5
+    doubt: float = 3.0
+
+
+@dataclass(frozen=True)
 class RefineSettings:
     """window: side in high-resolution pixels of what is solved for it.
     uncertainty: with which the solver is told the kernel: enough that its picture shows what the kernel lacks.
@@ -346,6 +379,7 @@ class Settings:
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     shake: ShakeSettings = field(default_factory=ShakeSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
+    kernel_diffusion: KernelDiffusionSettings = field(default_factory=KernelDiffusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     unfolding: UnfoldingSettings = field(default_factory=UnfoldingSettings)
     zssr: ZssrSettings = field(default_factory=ZssrSettings)

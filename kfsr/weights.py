@@ -36,6 +36,9 @@ KINDS = {
     "deblurring gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/deblurring.safetensors"),
     "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
     "softness": Kind("kfsr.estimators.softness", "places.weight", "softness/softness.safetensors"),
+    "kernel diffusion": Kind(
+        "kfsr.priors.kernel_diffusion", "kernel_in.weight", "kernel_diffusion/kernel_diffusion.safetensors"
+    ),
 }
 
 

@@ -19,12 +19,13 @@ METHODS = {
     "kernelfusion": ("kfsr.estimators.kernelfusion", "any form, by diffusion, in minutes"),
     "kernelfusion-edges": ("kfsr.pipeline.combined", "the same polished by edges, or edges alone where that is better"),
     "soft": ("kfsr.estimators.softness", "mild blur and defocus, at scale 1"),
+    "kernel-diff": ("kfsr.pipeline.kernel_diffusion", "any form up to 63 px, by a learned posterior and the solver"),
     "bicubic": ("kfsr.estimators.bicubic", "assume a clean resize"),
 }
 """Name of each method, the module that says all else of it, and half a line for the help."""
 
 
-ACROSS_SCALES = frozenset({"spectral", "ikl", "kernelfusion", "kernelfusion-edges", "bicubic"})
+ACROSS_SCALES = frozenset({"spectral", "ikl", "edges", "kernelfusion", "kernelfusion-edges", "bicubic"})
 """Those that are not defined at scale 1, as `Estimator.scales` says, which the help has no time to load."""
 
 

@@ -64,9 +64,7 @@ def _at_own_size(problem: Problem) -> Kernel:
         except NothingToLearn as reason:
             problem.choice = f"soft: {reason}"
     else:
-        problem.choice = (
-            f"soft: the picture is sharp ({odds})" if seen.kind == "sharp" else f"soft: {seen.kind} ({odds})"
-        )
+        problem.choice = f"soft: {seen.kind} ({odds})"
     return stamped(problem, "soft", seen.kernel)
 
 

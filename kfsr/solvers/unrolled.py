@@ -225,8 +225,11 @@ def _stage(width: int, blocks: int, last: nn.Module) -> nn.Sequential:
 
 
 NETWORKS = ("unrolled", "usrnet")
-BUNDLED = {1: ("deblur",)}
-"""Kinds of the weights for scales that have their own."""
+
+
+def bundled(scale: int, device: str = "cpu") -> nn.Module:
+    """The network for a scale: one for scale 1, where kernels are wide, and one for the others."""
+    return network(None, ("deblur",) if scale == 1 else NETWORKS, device)
 
 
 def solver_of(
@@ -235,7 +238,8 @@ def solver_of(
     """`solve` with the weights of a file, or the bundled ones (None), on the device of what it is given."""
 
     def solve_with(low_res: Tensor, kernel: Tensor, told: Told) -> Tensor:
-        net = network(weights, BUNDLED.get(scale, NETWORKS) if weights is None else NETWORKS, str(low_res.device))
+        device = str(low_res.device)
+        net = bundled(scale, device) if weights is None else network(weights, NETWORKS, device)
         return solve(low_res, kernel, scale, net, told, ensemble, tile, progress)
 
     return solve_with
