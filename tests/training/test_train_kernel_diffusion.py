@@ -1,5 +1,6 @@
 """The trainer of the diffusion of kernels, for a few steps on a few pictures."""
 
+import functools
 import json
 
 import numpy as np
@@ -76,12 +77,23 @@ def test_a_few_steps_give_weights_that_load(photographs, tmp_path, capfd):
     assert net.last[2].weight.isfinite().all()
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photographs, tmp_path):
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photographs, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for folder in (whole, parts):
         run(photographs, folder, 4, "--make")
     run(photographs, whole, 4)
-    run(photographs, parts, 0)
+    monkeypatch.setattr(trainer, "train", functools.partial(trainer.train, every=0.0))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        losses = [trainer.diffusion_loss] * 2
+
+        def loss(*arguments):
+            if not losses:
+                raise KeyboardInterrupt
+            return losses.pop()(*arguments)
+
+        patched.setattr(trainer, "diffusion_loss", loss)
+        run(photographs, parts, 4)
+    assert torch.load(parts / "checkpoint.pt", weights_only=True)["step"] == 2
     run(photographs, parts, 4)
     states = [load_file(folder / "kernel_diffusion.safetensors") for folder in (whole, parts)]
     for name, value in states[0].items():
