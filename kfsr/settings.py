@@ -60,7 +60,8 @@ class CalibrationSettings:
 class SoftnessSettings:
     """windows: how many of a picture are judged. maybe_sharp: probability from which on a picture is left as it is.
     maybe_shake: likewise, from which on it counts as shaken: Gaussians have none.
-    shortest_shake: pixels, standard deviation under which a path is as well a Gaussian. quantile: of the windows'
+    shortest_shake: pixels, standard deviation under which a path is as well a Gaussian, unless its probability is
+    `surely_shake`. quantile: of the windows'
     sizes. bias, caution: what is taken from the logarithm of a kernel's size (deviation or radius), and how many
     spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that the solver is told, and what is
     added per spread. handled_noise: [-1, 1] units, from which on noise that is not white says that a camera did more to
@@ -71,6 +72,7 @@ class SoftnessSettings:
     maybe_sharp: float = 0.1
     maybe_shake: float = 0.2
     shortest_shake: float = 1.2
+    surely_shake: float = 0.9
     quantile: float = 0.25
     bias: float = 0.0
     caution: float = 0.1
@@ -296,7 +298,8 @@ class AutoSettings:
     kernel is no Gaussian under which it is taken for one. odds_of_size: what such odds gain where the spectral
     fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
     which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
-    the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize."""
+    the root of more, which show a smaller blur. least_shake: at scale 1, probability of a shake from which on one is
+    looked for. bicubic: when the kernel is taken for that of a bicubic resize."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -304,6 +307,7 @@ class AutoSettings:
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
     pixels: int = 256**2
+    least_shake: float = 0.01
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 

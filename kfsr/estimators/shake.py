@@ -320,6 +320,14 @@ def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
         return estimate(problem.luminances, problem.settings.shake, start=start, progress=problem.progress)
 
 
+def is_sparser(problem: Problem, one: Kernel, other: Kernel) -> bool:
+    """Whether `one` explains a problem's pictures by a sparser picture than the `other` kernel (`sparsity`)."""
+    cfg = problem.settings.shake
+    windows = _windows(problem.luminances, cfg)
+    each = [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg) for kernel in (one, other)]
+    return each[0] < each[1]
+
+
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
     """For the solver: more for a picture smaller than the windows."""
     cfg = problem.settings.shake

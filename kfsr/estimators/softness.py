@@ -184,7 +184,8 @@ def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Sof
     spread = math.exp(float(log_spread.mean()))
     if kind == "sharp":
         return Softness(kind, odds, DELTA, spread, noise, handled)
-    if kind == "shake" and float(np.quantile(rest[:, 0], 0.5)) / 2 < math.log(settings.shortest_shake):
+    short = float(np.quantile(rest[:, 0], 0.5)) / 2 < math.log(settings.shortest_shake)
+    if kind == "shake" and short and odds["shake"] < settings.surely_shake:
         kind = "disk" if disk else "gaussian"
     # Too large a kernel rings, too small a one does little.
     lower = settings.bias + settings.caution * spread + settings.caution_of_handled * handled

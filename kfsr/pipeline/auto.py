@@ -53,19 +53,21 @@ def _of_problem(problem: Problem) -> Kernel:
 
 
 def _at_own_size(problem: Problem) -> Kernel:
-    """At scale 1: none for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one."""
+    """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one; where that
+    is not clear, the one of the two that gives the sparser picture."""
     seen = problem.once(softness.appraise)
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
-    if seen.kind == "shake":
+    problem.choice = f"soft: {seen.kind} ({odds})"
+    soft = seen.kernel
+    if seen.kind != "sharp" and seen.odds["shake"] > problem.settings.auto.least_shake:
         try:
-            kernel = shake.of_problem(problem)
-            problem.choice = f"shake: the edges are doubled or drawn out ({odds})"
-            return stamped(problem, "shake", kernel)
-        except NothingToLearn as reason:
-            problem.choice = f"soft: {reason}"
-    else:
-        problem.choice = f"soft: {seen.kind} ({odds})"
-    return stamped(problem, "soft", seen.kernel)
+            path = shake.of_problem(problem)
+        except NothingToLearn:
+            return stamped(problem, "soft", soft)
+        if seen.kind == "shake" or shake.is_sparser(problem, path, soft):
+            problem.choice = f"shake: edges are doubled or drawn out ({odds})"
+            return stamped(problem, "shake", path)
+    return stamped(problem, "soft", soft)
 
 
 def _is_bicubic(known: Calibration, scale: int, cfg: BicubicSettings) -> bool:

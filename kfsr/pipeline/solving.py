@@ -95,18 +95,12 @@ def _gaussian(kernel: Kernel, known: Calibration | None) -> Kernel | None:
 def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: GateSettings) -> Told:
     """What the solver is told of the picture and of this kernel."""
     if problem.scale == 1:
-        doubt = _uncertainty(problem, kernel, gate)
-        return Told(max(gate.deblurred_sigma, _noise_at_own_size(problem)), max(gate.deblurred_uncertainty, doubt))
+        noise = problem.once(softness.appraise).noise if kernel.method == "soft" else noise_to_expect(problem.seen)
+        doubt = max(gate.deblurred_uncertainty, _uncertainty(problem, kernel, gate))
+        return Told(max(gate.deblurred_sigma, noise), doubt)
     least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
     noise = known.noise if known else noise_to_expect(problem.seen)
     return Told(max(least, noise), _uncertainty(problem, kernel, gate), known.correlation if known else 0.0)
-
-
-def _noise_at_own_size(problem: Problem) -> float:
-    """Standard deviation of what no kernel explains, [-1, 1] units."""
-    with suppress(NothingToLearn):
-        return problem.once(softness.appraise).noise
-    return noise_to_expect(problem.seen)
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
