@@ -162,7 +162,7 @@ class ShakeSettings:
     last_rounds: of the two steps on the coarse and on the two finest levels. sharpness_starts: first values of the L0
     weight, each tried until the last `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`.
     flatness: weight of the squared gradients in the deconvolution that tells which start is best.
-    levels_resumed: that a kernel which is known roughly goes through. last_coupling: ends the splitting. smallness,
+    last_coupling: ends the splitting. smallness,
     iterations: of the kernel's least squares. cut: share of the peak under which a value is noise; island: share of the
     weight under which a part is. room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra`
     pixels. uncertainty: of the result, for the solver."""
@@ -179,7 +179,6 @@ class ShakeSettings:
     sharpness_decay: float = 0.95
     sharpness_end: float = 1e-3
     levels_together: int = 3
-    levels_resumed: int = 3
     last_coupling: float = 1e3
     smallness: float = 2.0
     iterations: int = 60

@@ -69,26 +69,18 @@ def estimate(
     luminance: np.ndarray | Sequence[np.ndarray],
     settings: ShakeSettings | None = None,
     *,
-    start: Kernel | None = None,
     progress: Progress = silent,
 ) -> Kernel:
     """Kernel of scale 1 of a picture from its luminance (H, W) in [0, 1]: centred, not negative, up to `support` wide.
-    Several pictures are taken to share one kernel.
-
-    start: a kernel to go on from, on the finest levels alone. Raises NothingToLearn when a picture is too small (under
-    48 px on a side) or when none has edges.
+    Several pictures are taken to share one kernel. Raises NothingToLearn when a picture is too small (under 48 px on a
+    side) or when none has edges.
     """
     cfg = settings or ShakeSettings()
     levels = pyramid(_windows(luminance, cfg), cfg)
     total = len(levels)
-    if start is not None:
-        state = _resumed(start, levels, cfg)
-    else:
-        apart = max(0, total - cfg.levels_together)
-        states = [_through(levels[:apart], State(_first(), one), cfg, progress, total) for one in cfg.sharpness_starts]
-        if len(states) > 1 and apart:
-            states.sort(key=lambda one: sparsity(levels[apart - 1].observed, one.kernel, cfg))
-        state = states[0]
+    apart = max(0, total - cfg.levels_together)
+    states = [_through(levels[:apart], State(_first(), one), cfg, progress, total) for one in cfg.sharpness_starts]
+    state = min(states, key=lambda one: sparsity(levels[apart - 1].observed, one.kernel, cfg)) if apart else states[0]
     state = _through(levels, state, cfg, progress, total)
     array = state.kernel.double().numpy()
     return Kernel(array / array.sum(), 1, Provenance("estimated", "shake"))
@@ -264,14 +256,6 @@ def _first() -> Tensor:
     return k
 
 
-def _resumed(start: Kernel, levels: list[Level], cfg: ShakeSettings) -> State:
-    at = max(0, len(levels) - cfg.levels_resumed)
-    factor = cfg.ratio ** (len(levels) - at)
-    k = torch.from_numpy(start.array.copy()).float()
-    side = max(3, 2 * math.ceil(start.size * factor / 2) + 1)
-    return State(_centred(_resampled(k, side, 1 / factor)), cfg.sharpness_end, at)
-
-
 def _enlarged(kernel: Tensor, level: Level, cfg: ShakeSettings, n: int) -> Tensor:
     """The last level's kernel on this one."""
     if n == 0:
@@ -314,10 +298,10 @@ def _centred(kernel: Tensor) -> Tensor:
     return torch.from_numpy(k / k.sum()).float()
 
 
-def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
+def of_problem(problem: Problem) -> Kernel:
     """`estimate` for a problem's pictures."""
     with problem.timed("shake"):
-        return estimate(problem.luminances, problem.settings.shake, start=start, progress=problem.progress)
+        return estimate(problem.luminances, problem.settings.shake, progress=problem.progress)
 
 
 def is_sparser(problem: Problem, one: Kernel, other: Kernel) -> bool:
