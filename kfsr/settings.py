@@ -297,8 +297,9 @@ class AutoSettings:
     kernel is no Gaussian under which it is taken for one. odds_of_size: what such odds gain where the spectral
     fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
     which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
-    the root of more, which show a smaller blur. least_shake: at scale 1, probability of a shake from which on one is
-    looked for. bicubic: when the kernel is taken for that of a bicubic resize."""
+    the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize.
+    least_shake: at scale 1, probability of a shake from which on one is looked for; most_spread: how spread the
+    gradients of its picture may then be, against those of the picture as it is."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -306,7 +307,8 @@ class AutoSettings:
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
     pixels: int = 256**2
-    least_shake: float = 0.01
+    least_shake: float = 0.02
+    most_spread: float = 1.01
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 
@@ -318,8 +320,7 @@ class GateSettings:
     estimated kernel. given_uncertainty, estimated_uncertainty: of such kernels, at least; a little also for one that is
     given, since pictures are stored in 8 bits and gamma-encoded. least_share: of the solver's change,
     under which the picture is interpolated; trusted_share: under which people are told; full_share: over which all of
-    it is taken. window: side in low-resolution pixels of what is tried; deblurred_window: at scale 1, where kernels are
-    wider."""
+    it is taken. window: side in low-resolution pixels of what is tried."""
 
     deblurred_sigma: float = 0.01
     deblurred_uncertainty: float = 0.2
@@ -331,7 +332,6 @@ class GateSettings:
     trusted_share: float = 0.4
     full_share: float = 0.92
     window: int = 96
-    deblurred_window: int = 144
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ KINDS = {
     "deblur": Kind("kfsr.solvers.unrolled", "prior.head.weight", "deblur/deblur.safetensors"),
     "usrnet": Kind("kfsr.solvers.usrnet", "p.m_head.weight"),
     "gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/gate.safetensors"),
-    "deblurring gate": Kind("kfsr.pipeline.gate", "share.5.bias", "gate/deblurring.safetensors"),
     "calibration": Kind("kfsr.estimators.calibration", "attention.weight", "calibration/calibration.safetensors"),
     "softness": Kind("kfsr.estimators.softness", "places.weight", "softness/softness.safetensors"),
     "kernel diffusion": Kind(

@@ -304,12 +304,11 @@ def of_problem(problem: Problem) -> Kernel:
         return estimate(problem.luminances, problem.settings.shake, progress=problem.progress)
 
 
-def is_sparser(problem: Problem, one: Kernel, other: Kernel) -> bool:
-    """Whether `one` explains a problem's pictures by a sparser picture than the `other` kernel (`sparsity`)."""
+def spreads(problem: Problem, kernels: Sequence[Kernel]) -> list[float]:
+    """`sparsity` of a problem's pictures under each kernel: of several, the best gives the lowest."""
     cfg = problem.settings.shake
     windows = _windows(problem.luminances, cfg)
-    each = [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg) for kernel in (one, other)]
-    return each[0] < each[1]
+    return [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg) for kernel in kernels]
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:

@@ -47,7 +47,9 @@ def as_gray(image: Image) -> Image:
     return image.with_pixels(first.copy(), image.alpha)
 
 
-def keep_means(high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: int, kernel: Tensor | None) -> None:
+def keep_means(
+    high_res: Tensor, low_res: Tensor, alpha: Tensor | None, scale: int, kernel: Tensor | None = None
+) -> None:
     """Clip `high_res` (1, C, s*h, s*w) to [-1, 1] and give it, in place, the means of `low_res` (1, C, h, w).
 
     Solvers and clipping change them, of a noisy picture most. The difference between both, smoothed over `REACH`, is

@@ -3,6 +3,8 @@ like one, else the edges'."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from kfsr.analysis.problem import Problem
@@ -53,21 +55,20 @@ def _of_problem(problem: Problem) -> Kernel:
 
 
 def _at_own_size(problem: Problem) -> Kernel:
-    """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one; where that
-    is not clear, the one of the two that gives the sparser picture."""
-    seen = problem.once(softness.appraise)
+    """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one. A path is
+    only taken where the picture that it gives is sparser than the picture as it is (and than the one that the Gaussian
+    gives, unless a shake is the likeliest); wrong paths make it less sparse."""
+    seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
     problem.choice = f"soft: {seen.kind} ({odds})"
-    soft = seen.kernel
-    if seen.kind != "sharp" and seen.odds["shake"] > problem.settings.auto.least_shake:
-        try:
+    if seen.odds["shake"] > cfg.least_shake:
+        with suppress(NothingToLearn):
             path = shake.of_problem(problem)
-        except NothingToLearn:
-            return stamped(problem, "soft", soft)
-        if seen.kind == "shake" or shake.is_sparser(problem, path, soft):
-            problem.choice = f"shake: edges are doubled or drawn out ({odds})"
-            return stamped(problem, "shake", path)
-    return stamped(problem, "soft", soft)
+            spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
+            if spread < cfg.most_spread * as_it_is and (seen.kind == "shake" or spread < as_soft):
+                problem.choice = f"shake: its picture is {spread / as_it_is:.2f} times as spread as it was ({odds})"
+                return stamped(problem, "shake", path)
+    return stamped(problem, "soft", seen.kernel)
 
 
 def _is_bicubic(known: Calibration, scale: int, cfg: BicubicSettings) -> bool:

@@ -219,7 +219,7 @@ def decide(
     `BICUBIC`. Raises NothingToLearn for a picture of fewer pixels than the scale.
     """
     scale = candidate.kernel.scale
-    row, col, rows, cols = busiest_window(low_res, settings.deblurred_window if scale == 1 else settings.window)
+    row, col, rows, cols = busiest_window(low_res, settings.window)
     window = low_res[..., row : row + rows, col : col + cols]
     if min(rows, cols) < scale:
         raise NothingToLearn(f"the picture is too small for a rehearsal: {scale} px at least on each side")

@@ -223,7 +223,7 @@ def _jointly(problem: Problem, frame: Window) -> tuple[Tensor, Decision]:
     if find is None:
         raise UsageError(f"{name} finds no picture with its kernel")
     high_res, kernel = find(problem)
-    keep_means(high_res, problem.whole, problem.alpha, problem.scale, None)
+    keep_means(high_res, problem.whole, problem.alpha, problem.scale)
     row, col, rows, cols = (problem.scale * v for v in frame)
     decision = Decision(stamped(problem, name, kernel), Told(0.0), Verdict(TRUSTED, ""))
     return high_res[..., row : row + rows, col : col + cols], with_choices(decision, problem.recipe)

@@ -9,7 +9,6 @@ call; it holds for the solver's and the calibration's weights that it was measur
 from __future__ import annotations
 
 import argparse
-import math
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -34,7 +33,7 @@ from kfsr.pipeline.gate import Candidate, ShareNet, features, rehearse, share_of
 from kfsr.settings import Settings
 from kfsr.solvers.unrolled import solver_of
 from kfsr.training.calibration import told_quantisation
-from kfsr.training.degradations import CANVAS, Degradation, draw
+from kfsr.training.degradations import Degradation, draw
 from kfsr.training.photographs import pictures_in, shrunk_picture, tell
 from kfsr.training.solver import save_weights
 from kfsr.weights import network
@@ -42,31 +41,24 @@ from kfsr.weights import network
 SCALES = {2: 0.4, 3: 0.15, 4: 0.45}
 KINDS = {"phone": 0.25, "web": 0.25, "scan": 0.25, "clean": 0.25}
 
-DEBLURRING_KINDS = {"phone": 0.25, "scan": 0.1, "clean": 0.65}
-
 Sample = tuple[list[float], float, float]
 """Features of a candidate, the share that is right, and the mean square of its change over that of bicubic's error."""
 
 
-def samples_of(paths: list[Path], seed: tuple[int, int], weights: Path | None, deblurring: bool) -> list[Sample]:
-    """Of one random picture; none where it is too small or flat. deblurring: at scale 1."""
+def samples_of(paths: list[Path], seed: tuple[int, int], weights: Path | None) -> list[Sample]:
+    """Of one random picture; none where it is too small or flat."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
-    scale = 1 if deblurring else int(rng.choice(list(SCALES), p=list(SCALES.values())))
+    scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
     picture = np.asarray(shrunk_picture(paths[int(rng.integers(len(paths)))], float(rng.choice([1.0, 0.7]))))
-    side = int(rng.integers(160, 320)) if deblurring else int(rng.integers(56, 180)) * scale
+    side = int(rng.integers(56, 180)) * scale
     rows, cols = (min(n, side) // scale * scale for n in picture.shape[:2])
     top, left = int(rng.integers(0, picture.shape[0] - rows + 1)), int(rng.integers(0, picture.shape[1] - cols + 1))
     truth = picture[top : top + rows, left : left + cols].astype(np.float32) / 255
-    kinds = DEBLURRING_KINDS if deblurring else KINDS
-    degradation = draw(str(rng.choice(list(kinds), p=list(kinds.values()))), scale, rng)
+    degradation = draw(str(rng.choice(list(KINDS), p=list(KINDS.values()))), scale, rng)
     low_res = degradation.apply(truth, rng)
     settings = Settings()
     x = _tensor(low_res)
-    if deblurring:
-        return _measured(
-            x, truth, degradation, None, _deblurring_tried(degradation, truth, low_res, rng), seed, weights
-        )
     try:
         fit = spectral.estimate(luma(low_res), scale)
         dirt = seen(x, told_quantisation(degradation, rng))
@@ -75,21 +67,8 @@ def samples_of(paths: list[Path], seed: tuple[int, int], weights: Path | None, d
         known = calibrate(fit, [luma(low_res)], dirt, net, settings.calibration)
     except InputError:
         return []
-    return _measured(x, truth, degradation, known, _tried(degradation, known, settings, rng), seed, weights)
-
-
-def _measured(
-    x: Tensor,
-    truth: np.ndarray,
-    degradation: Degradation,
-    known: Calibration | None,
-    candidates: list[Candidate],
-    seed: tuple[int, int],
-    weights: Path | None,
-) -> list[Sample]:
-    """What each candidate does to the busiest window of x (1, 3, h, w)."""
-    gate, scale = Settings().unrolled.gate, degradation.scale
-    row, col, h, w = busiest_window(x, gate.deblurred_window if scale == 1 else gate.window)
+    gate = settings.unrolled.gate
+    row, col, h, w = busiest_window(x, gate.window)
     window = x[..., row : row + h, col : col + w]
     inside = (slice(scale * row, scale * (row + h)), slice(scale * col, scale * (col + w)))
     wanted = _tensor(degradation.truth_of(truth)[inside]) - bicubic_upscale(window, scale)
@@ -99,31 +78,13 @@ def _measured(
     rim = min(8, h // 4, w // 4) * scale
     inner = (..., slice(rim, scale * h - rim), slice(rim, scale * w - rim))
     noise = noise_variance(x) ** 0.5
-    for candidate in candidates:
+    for candidate in _tried(degradation, known, settings, rng):
         trial = rehearse(window, candidate, noise, solve, generator)
         change = solve(window, _kernel(candidate), candidate.told) - bicubic_upscale(window, scale)
         y, wanted_y = _luminance(change)[inner], _luminance(wanted)[inner]
         weight = float(y.square().mean() / wanted_y.square().mean().clamp_min(1e-6))
         found.append((features(trial, candidate, known, x[0, 0].numel()), share_of(y, wanted_y), weight))
     return found
-
-
-def _deblurring_tried(
-    degradation: Degradation, truth: np.ndarray, low_res: np.ndarray, rng: np.random.Generator
-) -> list[Candidate]:
-    """At scale 1: a kernel as an estimate may have it, told as what it is, and three that are worse than is told: too
-    large, another one altogether, and a Gaussian in place of what there is."""
-    gate = Settings().unrolled.gate
-    noise = max(
-        gate.deblurred_sigma, degradation.unexplained(truth, low_res, wrap=False)[0] * math.exp(0.3 * rng.normal())
-    )
-    right = degradation.told_kernel(rng.uniform(0, 1.5), rng)
-    large = resize_kernel(right, rng.uniform(1.1, 2))
-    other = draw("clean", 1, rng).whole_kernel()
-    gaussian = degradation.blur.as_gaussian(1).sample(1, CANVAS[1])
-    estimated = Provenance("estimated", "shake")
-    told = Told(noise, rng.uniform(gate.deblurred_uncertainty, 1.0))
-    return [Candidate(one.stamped(estimated), one, told) for one in (right, large, other, gaussian)]
 
 
 def _tried(
@@ -179,7 +140,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--samples", type=Path, default=Path("gate-samples.pkl"), help="where they are kept")
     parser.add_argument("--count", type=int, default=1500, help="of pictures")
     parser.add_argument("--weights", type=Path, help="of the solver, the bundled ones by default")
-    parser.add_argument("--deblurring", action="store_true", help="at scale 1, for models/gate/deblurring.safetensors")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=3e-3)
@@ -190,9 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not args.samples.exists():
         with ProcessPoolExecutor(args.workers) as pool:
             seeds = [(args.seed, n) for n in range(args.count)]
-            each = list(
-                pool.map(samples_of, repeat(paths), seeds, repeat(args.weights), repeat(args.deblurring), chunksize=4)
-            )
+            each = list(pool.map(samples_of, repeat(paths), seeds, repeat(args.weights), chunksize=10))
         args.samples.write_bytes(pickle.dumps(each))
     each = [some for some in pickle.loads(args.samples.read_bytes()) if some]
     held = len(each) // 6
@@ -213,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
         optimiser.step()
         schedule.step()
     args.output.mkdir(parents=True, exist_ok=True)
-    save_weights(net, args.output / ("deblurring.safetensors" if args.deblurring else "gate.safetensors"))
+    save_weights(net, args.output / "gate.safetensors")
     report(net.eval(), each[:held])
 
 
