@@ -110,9 +110,9 @@ def test_the_digest_knows_all_that_decides(tmp_path):
 
 
 def test_numbers_for_each_scale():
-    numbers = PerScale(x2=0.2, x3=0.3, x4=0.4)
-    assert [numbers.at(scale) for scale in (2, 3, 4)] == [0.2, 0.3, 0.4]
-    for scale in (0, 1, 5):
+    numbers = PerScale(x1=0.1, x2=0.2, x3=0.3, x4=0.4)
+    assert [numbers.at(scale) for scale in (1, 2, 3, 4)] == [0.1, 0.2, 0.3, 0.4]
+    for scale in (0, 5):
         with pytest.raises(UsageError, match=f"scale {scale}"):
             numbers.at(scale)
 

@@ -29,9 +29,16 @@ ACROSS_SCALES = frozenset({"spectral", "ikl", "edges", "kernelfusion", "kernelfu
 """Those that are not defined at scale 1, as `Estimator.scales` says, which the help has no time to load."""
 
 
+AT_OWN_SIZE = frozenset({"shake", "soft"})
+"""Those that are defined at scale 1 alone."""
+
+
 def names(scale: int | None = None) -> tuple[str, ...]:
     """All methods, or those that are defined at a scale, in the order of the help."""
-    return tuple(name for name in METHODS if scale != 1 or name not in ACROSS_SCALES)
+    if scale is None:
+        return tuple(METHODS)
+    undefined = ACROSS_SCALES if scale == 1 else AT_OWN_SIZE
+    return tuple(name for name in METHODS if name not in undefined)
 
 
 def summaries(scale: int | None = None) -> dict[str, str]:

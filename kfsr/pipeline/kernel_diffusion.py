@@ -91,7 +91,7 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
 METHOD = Estimator(
     estimate=_estimate,
     seconds=_seconds,
-    memory=lambda pixels, recipe: 2**20 * (200 + 25 * recipe.settings.kernel_diffusion.samples),
+    memory=lambda pixels, recipe: 2**20 * (100 + 10 * recipe.settings.kernel_diffusion.samples),
     scales=(1, 2, 3, 4),
     uncertainty=_uncertainty,
 )

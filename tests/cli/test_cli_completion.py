@@ -33,7 +33,7 @@ def test_bash_completes_commands_and_options(tmp_path):
 def test_deblur_offers_what_is_defined_at_its_scale(tmp_path):
     words = {"COMP_WORDS": "kfsr deblur --kernel-method ", "COMP_CWORD": "3"}
     offered = completed(tmp_path, _KFSR_COMPLETE="complete_bash", **words).split()
-    assert {"auto", "edges"} <= set(offered)
+    assert {"auto", "shake"} <= set(offered)
     assert "spectral" not in offered
     asked = completed(tmp_path, _KFSR_COMPLETE="complete_bash", COMP_WORDS="kfsr deb", COMP_CWORD="1")
     assert asked.split() == ["deblur"]

@@ -97,7 +97,7 @@ def test_it_has_the_options_of_upscale_but_what_means_nothing_here(tmp_path):
 
 
 OPTIONS = {
-    "method": ("--kernel-method", "edges"),
+    "method": ("--kernel-method", "shake"),
     "trust": ("--kernel", "blur.npy", "--trust-kernel"),
     "refine": ("--kernel", "blur.npz", "--refine"),
     "uncertainty": ("--kernel", "blur.npz", "--uncertainty", "0.5"),
@@ -288,10 +288,10 @@ def test_evaluate_compares_kernels_and_pictures(blurred):
 
 def test_the_kernel_of_a_blurred_picture(blurred):
     PIL.Image.open(blurred / "soft_face.png").crop((0, 0, 48, 48)).save(blurred / "small.png")
-    args = ("kernel", "small.png", "--scale", "1", "--method", "edges", "--preset", "fast", "-o", "found.npz", "--json")
+    args = ("kernel", "small.png", "--scale", "1", "--method", "shake", "--preset", "fast", "-o", "found.npz", "--json")
     report = json.loads(kfsr_run(blurred, *args).ok().stdout)
     assert (report["scale"], report["kernel"]["size"] % 2) == (1, 1)
-    assert load_kernel(blurred / "found.npz", 1).method == "edges"
+    assert load_kernel(blurred / "found.npz", 1).method == "shake"
 
 
 def test_as_a_process(blurred):

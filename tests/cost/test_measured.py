@@ -33,7 +33,7 @@ BRIEF = Settings(
 """All sizes as they are by default, and next to no steps: memory does not grow with these."""
 
 CASES = [
-    *({"kernel_method": name, "solver": "bicubic"} for name in estimators.names()),
+    *({"kernel_method": name, "solver": "bicubic"} for name in estimators.names(2)),
     *({"kernel_method": "bicubic", "solver": name} for name in solvers.names() if name != "bicubic"),
     {"kernel_method": "kernelfusion", "joint": True},
 ]

@@ -127,7 +127,8 @@ def test_the_smaller_sizes_count_and_the_rest_is_caution():
 
 def test_a_short_path_is_a_gaussian_and_what_may_be_sharp_is_left():
     row = told("shake", math.log(0.8**2), 0.0, 0.0, -3.0, -3.0, 0.0, 0.0, -5.0, 0.0)
-    assert concluded(np.array([row]), 0.0, SoftnessSettings()).kind == "gaussian"
+    assert concluded(np.array([row]), 0.0, SoftnessSettings()).kind == "shake"  # of which it is sure
+    assert concluded(np.array([row]), 0.0, SoftnessSettings(surely_shake=1.0)).kind == "gaussian"
     row[len(KINDS)] = math.log(9.0)
     assert concluded(np.array([row]), 0.0, SoftnessSettings()).kind == "shake"
     row[: len(KINDS)] = [0.0, 1.0, -3.0, -3.0]

@@ -184,9 +184,10 @@ def test_invisible_pixels_tell_nothing():
         assert np.array_equal(kernels[0].array, kernels[1].array)
 
 
-def test_no_kernel_is_learned_at_scale_1_yet():
-    with pytest.raises(UsageError, match="scale 1 yet; use 2, 3 or 4"):
-        kfsr.estimate_kernel(photo(), scale=1)
+@pytest.mark.parametrize("method", ["spectral", "ikl", "edges", "kernelfusion", "bicubic"])
+def test_what_compares_scales_is_not_defined_at_scale_1(method):
+    with pytest.raises(UsageError, match="use one of auto, shake, soft, kernel-diff there"):
+        kfsr.estimate_kernel(photo(), scale=1, kernel_method=method)
 
 
 def test_broken_weights_are_not_a_picture_without_detail(monkeypatch):

@@ -146,7 +146,10 @@ def test_no_size_is_too_small_with_a_kernel_given(side, scale):
             "kernelfusion and --joint, which takes",
         ),
         ({"kernel_method": "kernelfusion", "max_memory": 2**20, "solver": "bicubic"}, "with kernelfusion and bicubic"),
-        ({"kernel_method": "magic"}, "auto, spectral, ikl, edges, kernelfusion, kernelfusion-edges, bicubic"),
+        (
+            {"kernel_method": "magic"},
+            "auto, spectral, ikl, edges, shake, kernelfusion, kernelfusion-edges, soft, kernel-diff, bicubic",
+        ),
         ({"kernel_init": "magic", "kernel_method": "ikl"}, "spectral, gaussian"),
         ({"kernel_init": "gaussian", "kernel_method": "spectral"}, "use the kernel method ikl"),
         ({"solver": "zssr", "weights": Path("w.pth")}, "takes no weights"),
