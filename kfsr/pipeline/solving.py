@@ -99,12 +99,21 @@ def _gaussian(kernel: Kernel, known: Calibration | None) -> Kernel | None:
 def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: GateSettings) -> Told:
     """What the solver is told of the picture and of this kernel."""
     if problem.scale == 1:
-        noise = problem.once(softness.appraise).noise if kernel.method == "soft" else noise_to_expect(problem.seen)
-        doubt = max(gate.deblurred_uncertainty, _uncertainty(problem, kernel, gate))
-        return Told(max(gate.deblurred_sigma, noise), doubt)
+        doubt = _uncertainty(problem, kernel, gate)
+        if kernel.estimated and kernel.method == "soft":  # which has measured both on photographs
+            return Told(max(gate.trusted_sigma, _soft_noise(problem)), doubt)
+        noise = noise_to_expect(problem.seen)
+        return Told(max(gate.deblurred_sigma, noise), max(gate.deblurred_uncertainty, doubt))
     least = gate.estimated_sigma if kernel.estimated else gate.trusted_sigma
     noise = known.noise if known else noise_to_expect(problem.seen)
     return Told(max(least, noise), _uncertainty(problem, kernel, gate), known.correlation if known else 0.0)
+
+
+def _soft_noise(problem: Problem) -> float:
+    """Standard deviation of what no kernel explains, [-1, 1] units, where the softness network can tell."""
+    with suppress(NothingToLearn):
+        return problem.once(softness.appraise).noise
+    return noise_to_expect(problem.seen)
 
 
 def _uncertainty(problem: Problem, kernel: Kernel, gate: GateSettings) -> float:
