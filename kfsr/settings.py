@@ -298,7 +298,8 @@ class AutoSettings:
     fit's log size lacks 1. smallest_blur: variance of the edges' kernel, in low-resolution pixels squared, under
     which a cautious Gaussian does no worse and rings less; that of a picture of `pixels` or fewer: it falls with
     the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize.
-    least_shake: at scale 1, probability of a shake from which on one is looked for; most_spread: how spread the
+    least_shake: at scale 1, probability of a shake from which on one is looked for; least_shake_if_sharp: the same
+    where the picture may well be sharp; most_spread: how spread the
     gradients of its picture may then be, against those of the picture as it is."""
 
     gaussian_method: str = "spectral"
@@ -307,7 +308,8 @@ class AutoSettings:
     odds_of_size: float = 2.0
     smallest_blur: float = 0.6
     pixels: int = 256**2
-    least_shake: float = 0.02
+    least_shake: float = 0.01
+    least_shake_if_sharp: float = 0.05
     most_spread: float = 1.01
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 

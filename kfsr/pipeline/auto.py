@@ -61,7 +61,8 @@ def _at_own_size(problem: Problem) -> Kernel:
     seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
     problem.choice = f"soft: {seen.kind} ({odds})"
-    if seen.odds["shake"] > cfg.least_shake:
+    least = cfg.least_shake_if_sharp if seen.kind == "sharp" else cfg.least_shake
+    if seen.odds["shake"] > least:
         with suppress(NothingToLearn):
             path = shake.of_problem(problem)
             spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
