@@ -157,35 +157,50 @@ class EdgesSettings:
 
 @dataclass(frozen=True)
 class ShakeSettings:
-    """windows, window: how many squares of how many pixels a side; a picture with fewer pixels is taken whole. support:
-    the widest kernel. ratio: of a level of the pyramid to the next finer one. least_side: of the coarsest. rounds,
-    last_rounds: of the two steps on the coarse and on the two finest levels. sharpness_starts: first values of the L0
-    weight, each tried until the last `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`.
-    flatness: weight of the squared gradients in the deconvolution that tells which start is best.
-    last_coupling: ends the splitting. smallness,
-    iterations: of the kernel's least squares. cut: share of the peak under which a value is noise; island: share of the
-    weight under which a part is. room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra`
-    pixels. uncertainty: of the result, for the solver."""
+    """windows, window: how many squares of how many pixels a side; of a level with fewer pixels the whole is taken.
+    support: the widest canvas, for paths of up to 65 px, which may lie to one side of their centre. ratio: of a level
+    of the pyramid to the next finer one. least_side: of the coarsest. rounds, last_rounds: of the two steps on the
+    coarse and on the two finest levels. sharpness_starts: first values of the L0 weight, each tried until the last
+    `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`. edge_width: deviation of a
+    photograph's own edges, pixels, on the finest `wide_levels`; on coarser ones they are steps. flatness: weight of the
+    squared gradients in the deconvolution that tells which start is best. last_coupling: ends the splitting. smallness,
+    smoothness, iterations: of the kernel's least squares. rim: share of the kernel's reach that is left out along the
+    border. cut: share of the peak under which a value is noise; island: share of the weight under which a part is.
+    room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra` pixels. polish_rounds: at the
+    end, with the solver; polish_sigma, polish_uncertainty: what it is told; polish_smallness: `smallness` there,
+    against the power of the edges; polish_edges: share of the edges, the strongest, that are used; polish_noise: of the
+    picture, [0, 1] units, that halves this share and doubles polish_smallness. uncertainty: of the result, for the
+    solver."""
 
     windows: int = 2
     window: int = 400
-    support: int = 65
+    support: int = 85
     ratio: float = 2**-0.5
     least_side: int = 24
     rounds: int = 10
     last_rounds: int = 5
-    sharpness_starts: tuple[float, ...] = (4e-3, 8e-3, 16e-3, 32e-3)
-    flatness: float = 0.01
+    sharpness_starts: tuple[float, ...] = (8e-3, 16e-3, 32e-3)
     sharpness_decay: float = 0.95
     sharpness_end: float = 1e-3
     levels_together: int = 3
+    edge_width: float = 0.4
+    wide_levels: int = 2
+    flatness: float = 0.01
     last_coupling: float = 1e3
     smallness: float = 2.0
-    iterations: int = 60
+    smoothness: float = 1e-3
+    iterations: int = 100
+    rim: float = 0.5
     cut: float = 0.05
     island: float = 0.1
     room: float = 1.3
     extra: int = 3
+    polish_rounds: int = 2
+    polish_sigma: float = 0.02
+    polish_smallness: float = 0.03
+    polish_uncertainty: float = 0.3
+    polish_edges: float = 0.2
+    polish_noise: float = 0.003
     uncertainty: float = 0.3
 
 
@@ -300,7 +315,8 @@ class AutoSettings:
     the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize.
     least_shake: at scale 1, probability of a shake from which on one is looked for; least_shake_if_sharp: the same
     where the picture may well be sharp; most_spread: how spread the
-    gradients of its picture may then be, against those of the picture as it is."""
+    gradients of its picture may then be, against those of the picture as it is; most_beside_soft: the same against the
+    picture that a Gaussian or disk gives, where one of these is likelier."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -311,6 +327,7 @@ class AutoSettings:
     least_shake: float = 0.01
     least_shake_if_sharp: float = 0.05
     most_spread: float = 1.01
+    most_beside_soft: float = 0.98
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 

@@ -14,6 +14,7 @@ import re
 from kfsr.errors import UsageError
 from kfsr.estimators.registry import estimator
 from kfsr.recipe import Recipe
+from kfsr.settings import ShakeSettings
 from kfsr.solvers.registry import solver
 from kfsr.solvers.tiles import BLOCK, SMALLEST, halo_at
 
@@ -94,7 +95,7 @@ def _in_words(recipe: Recipe) -> str:
 
 
 def _around(scale: int) -> int:
-    return 2 * (halo_at(scale) + MARGIN)
+    return 2 * (halo_at(scale, ShakeSettings().support) + MARGIN)
 
 
 def _side(picture: int, tile: int, scale: int) -> int:

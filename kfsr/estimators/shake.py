@@ -2,14 +2,11 @@
 
 Blind deconvolution from coarse to fine (Cho and Lee 2009, Xu and Jia 2010), with a picture of few edges (L0 norm of
 gradients; Xu, Zheng and Jia 2013, Pan et al. 2014). On every level of a pyramid, where the kernel is small at first,
-two steps alternate; k * x is the forward operator at scale 1, a correlation:
+the two steps of `kfsr.analysis.edge_steps` alternate. Nobody says how wide the kernel is: its canvas follows what has
+been found, level by level. Several first values of lambda are tried on the coarse levels, and the start whose picture
+is the sparsest goes on.
 
-(1) the latent picture x = argmin |k * x - y|^2 + lambda |grad x|_0, by half-quadratic splitting;
-(2) the kernel k = argmin |k * grad x - grad y|^2 + smallness |k|^2, k >= 0.
-
-Both live in the Fourier domain: of the normal equations of (2) only two correlations are needed, since their matrix is
-Toeplitz. Nobody says how wide the kernel is: its canvas follows what has been found, level by level. Several first
-values of lambda are tried on the coarse levels, and the start whose picture is the sparsest goes on.
+`polish` goes on from there with the solver's picture in place of the one with few edges.
 """
 
 from __future__ import annotations
@@ -24,14 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr.analysis.problem import Problem
+from kfsr.analysis.edge_steps import correlations, few_edges, gradients, not_negative, sparsity
+from kfsr.analysis.noise import noise_variance
+from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel
-from kfsr.numerics import check_finite
-from kfsr.operator.fourier import difference_transfer, fast_size, padded, transfer_function
 from kfsr.progress import Progress, silent
 from kfsr.recipe import MOST_UNCERTAIN, Recipe
 from kfsr.settings import ShakeSettings
@@ -48,12 +45,13 @@ _SMALLEST = 48
 @dataclass(frozen=True)
 class Level:
     """A level of the pyramid. observed: (B, h, w) windows in [0, 1]. lit: (B, h, w), 1 where one is saturated, else 0.
-    widest: side of the largest kernel. rounds: of the two steps."""
+    widest: side of the largest kernel. rounds: of the two steps. edge_width: of the photograph's edges, pixels."""
 
     observed: Tensor
     lit: Tensor
     widest: int
     rounds: int
+    edge_width: float
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,15 @@ def estimate(
     side) or when none has edges.
     """
     cfg = settings or ShakeSettings()
-    levels = pyramid(_windows(luminance, cfg), cfg)
+    levels = pyramid(_planes(luminance), cfg)
     total = len(levels)
     apart = max(0, total - cfg.levels_together)
     states = [_through(levels[:apart], State(_first(), one), cfg, progress, total) for one in cfg.sharpness_starts]
-    state = min(states, key=lambda one: sparsity(levels[apart - 1].observed, one.kernel, cfg)) if apart else states[0]
+    state = (
+        min(states, key=lambda one: sparsity(levels[apart - 1].observed, one.kernel, cfg.flatness))
+        if apart
+        else states[0]
+    )
     state = _through(levels, state, cfg, progress, total)
     array = state.kernel.double().numpy()
     return Kernel(array / array.sum(), 1, Provenance("estimated", "shake"))
@@ -99,147 +101,111 @@ def _refined(level: Level, state: State, cfg: ShakeSettings) -> State:
     observed = gradients(level.observed, 1 - level.lit)
     for step in range(level.rounds):
         # (1) the picture with few edges that explains the windows
-        latent = few_edges(level.observed, kernel, sharpness, cfg)
+        latent = few_edges(level.observed, kernel, sharpness, level.edge_width, cfg.last_coupling)
         # (2) the kernel between the edges of both
-        edges = gradients(latent, _trusted(level, kernel.shape[0]))
+        edges = gradients(latent, _trusted(level, kernel.shape[0], cfg))
         gram, cross = correlations(edges, observed, kernel.shape[0])
-        kernel = _cleaned(not_negative(gram, cross, kernel, cfg.smallness, cfg.iterations), cfg)
+        kernel = not_negative(gram, cross, kernel, cfg.smallness, cfg.smoothness, cfg.iterations)
+        kernel = _cleaned(kernel, cfg)
         if step in (level.rounds // 3, 2 * level.rounds // 3):
             kernel = _resampled(_centred(kernel), _canvas(kernel, 1.0, level.widest, cfg), 1.0)
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
     return replace(state, kernel=_centred(kernel), sharpness=sharpness)
 
 
-def pyramid(windows: Tensor, cfg: ShakeSettings) -> list[Level]:
-    """The levels of (B, H, W), from the coarsest to the finest, each `ratio` times as large as the next."""
-    side = min(windows.shape[-2:])
-    lit = (ndi.maximum_filter(windows.numpy(), (1, 3, 3)) >= SATURATED).astype(np.float32)
+def polish(
+    luminance: np.ndarray | Sequence[np.ndarray],
+    kernel: Kernel,
+    solve: Solve,
+    settings: ShakeSettings | None = None,
+    *,
+    progress: Progress = silent,
+) -> Kernel:
+    """`kernel`, of scale 1, after a few rounds of step (2) with the strongest edges of the picture that `solve` makes.
+
+    luminance as for `estimate`, and the same errors. A trained solver that is told that its kernel may be wrong makes a
+    picture like a photograph, where one of few edges has steps only, which make kernels too thick or too thin. Its weak
+    edges are mostly those that the wrong kernel made, or noise: in a noisy picture fewer are used, and the kernel is
+    held smaller. The picture is not moved: what the kernel is centred about stays.
+    """
+    cfg = settings or ShakeSettings()
+    level = pyramid(_planes(luminance), cfg)[-1]
+    noise = max(noise_variance(one[None, None] * 2 - 1) for one in level.observed) ** 0.5 / 2
+    doubt = 1 + (noise / cfg.polish_noise) ** 2
+    observed = gradients(level.observed, 1 - level.lit)
+    k = torch.from_numpy(kernel.array.copy()).float()
+    told = Told(cfg.polish_sigma, cfg.polish_uncertainty)
+    for n in range(cfg.polish_rounds):
+        with torch.no_grad():
+            sharp = [(solve(one[None, None] * 2 - 1, k, told)[0, 0] + 1) / 2 for one in level.observed]
+        edges = gradients(torch.stack(sharp), _trusted(level, k.shape[0], cfg))
+        strength = edges[0].square() + edges[1].square()
+        least = np.quantile(strength[strength > 0].numpy(), 1 - cfg.polish_edges / doubt)
+        gram, cross = correlations([one * (strength >= least) for one in edges], observed, k.shape[0])
+        smallness = cfg.polish_smallness * doubt * float(gram.max())
+        k = _cleaned(not_negative(gram, cross, k, smallness, cfg.smoothness, cfg.iterations), cfg)
+        progress("polish", n + 1, cfg.polish_rounds)
+    array = k.double().numpy()
+    return Kernel(array / array.sum(), 1, kernel.provenance)
+
+
+def pyramid(planes: Sequence[np.ndarray], cfg: ShakeSettings) -> list[Level]:
+    """The levels of pictures (H, W), from the coarsest to the finest, each `ratio` times as large as the next: of every
+    level the whole where its pixels are no more than those of the windows, else its busiest windows."""
+    side = min(min(plane.shape) for plane in planes)
     count = math.floor(math.log(cfg.least_side / side) / math.log(cfg.ratio)) if side > cfg.least_side else 0
     count = min(count, math.ceil(math.log(3 / cfg.support) / math.log(cfg.ratio)))
+    pictures = [torch.from_numpy(plane.astype(np.float32)) for plane in planes]
+    lights = [torch.from_numpy((ndi.maximum_filter(plane, 3) >= SATURATED).astype(np.float32)) for plane in planes]
     levels = []
     for n in range(count, -1, -1):
         factor = cfg.ratio**n
-        size = [round(length * factor) for length in windows.shape[-2:]]
-        smaller = [
-            F.interpolate(one[:, None], size, mode="bilinear", antialias=True, align_corners=False)[:, 0]
-            for one in (windows, torch.from_numpy(lit))
-        ]
+        observed, lit = _cut([_shrunk(one, factor) for one in pictures], [_shrunk(one, factor) for one in lights], cfg)
         widest = max(3, 2 * round(cfg.support * factor / 2 - 0.5) + 1)
         rounds = cfg.rounds if n > 1 else cfg.last_rounds
-        levels.append(Level(smaller[0], (smaller[1] > 0.1).float(), widest, rounds))
+        width = cfg.edge_width if n < cfg.wide_levels else 0.0
+        levels.append(Level(observed, (lit > 0.1).float(), widest, rounds, width))
     return levels
 
 
-def few_edges(observed: Tensor, kernel: Tensor, sharpness: float, cfg: ShakeSettings) -> Tensor:
-    """(1): the latent pictures (B, h, w) of `observed` (B, h, w), by half-quadratic splitting with growing coupling."""
-    margin = kernel.shape[0] // 2 + 4
-    y = padded(observed[:, None], margin, fast=True)[:, 0]
-    shape = (y.shape[-2], y.shape[-1])
-    blur = transfer_function(kernel, 1, shape)[:, : shape[1] // 2 + 1].contiguous()
-    rows, cols = (difference_transfer(shape, axis)[:, : shape[1] // 2 + 1].contiguous() for axis in (0, 1))
-    power, roughness = blur.abs().square(), rows.abs().square() + cols.abs().square()
-    data = blur.conj() * torch.fft.rfft2(y)
-    x, coupling = y, 2 * sharpness
-    while coupling < cfg.last_coupling:
-        down, right = torch.roll(x, -1, -2) - x, torch.roll(x, -1, -1) - x
-        kept = (down.square() + right.square() >= sharpness / coupling).float()
-        wanted = rows.conj() * torch.fft.rfft2(kept * down) + cols.conj() * torch.fft.rfft2(kept * right)
-        x = torch.fft.irfft2((data + coupling * wanted) / (power + coupling * roughness), s=shape)
-        coupling *= 2
-    return x[:, margin : margin + observed.shape[-2], margin : margin + observed.shape[-1]]
+def _shrunk(plane: Tensor, factor: float) -> Tensor:
+    if factor == 1:
+        return plane
+    size = [round(length * factor) for length in plane.shape]
+    return F.interpolate(plane[None, None], size, mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
-def sparsity(observed: Tensor, kernel: Tensor, cfg: ShakeSettings) -> float:
-    """Of the gradients of `observed` (B, h, w) deconvolved by `kernel`, their mean over their root mean square: of two
-    kernels the better gives the sparser picture (Krishnan et al. 2011), the lower value. Blur alone lowers the
-    objective of (1), but not this."""
-    margin = kernel.shape[0] // 2 + 4
-    y = padded(observed[:, None], margin, fast=True)[:, 0]
-    shape = (y.shape[-2], y.shape[-1])
-    half = slice(shape[1] // 2 + 1)
-    blur = transfer_function(kernel, 1, shape)[:, half]
-    each = [difference_transfer(shape, axis)[:, half] for axis in (0, 1)]
-    roughness = each[0].abs().square() + each[1].abs().square()
-    sharp = blur.conj() * torch.fft.rfft2(y) / (blur.abs().square() + cfg.flatness * roughness)
-    inside = (..., slice(margin, margin + observed.shape[-2]), slice(margin, margin + observed.shape[-1]))
-    steps = torch.stack([torch.fft.irfft2(one * sharp, s=shape)[inside] for one in each])
-    return float(steps.abs().mean() / steps.square().mean().sqrt().clamp_min(1e-9))
+def _cut(planes: Sequence[Tensor], lights: Sequence[Tensor], cfg: ShakeSettings) -> tuple[Tensor, Tensor]:
+    """The parts (B, h, w) of planes (H, W) that are learned from, and the same parts of `lights`."""
+    each = math.ceil(cfg.windows / len(planes))
+    parts = [(n, one) for n, plane in enumerate(planes) for one in _parts(plane.numpy(), cfg, each)]
+    rows, cols = (min(planes[n][one].shape[axis] for n, one in parts) for axis in (0, 1))
+    observed, lit = (torch.stack([of[n][one][:rows, :cols] for n, one in parts]) for of in (planes, lights))
+    return observed, lit
 
 
-def gradients(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward differences of (B, h, w) along rows and columns, 0 where the mask is, and across the border."""
-    down, right = torch.roll(x, -1, -2) - x, torch.roll(x, -1, -1) - x
-    inside = mask.clone()
-    inside[:, -1] = 0
-    inside[:, :, -1] = 0
-    return down * inside, right * inside
-
-
-def correlations(edges: Sequence[Tensor], observed: Sequence[Tensor], size: int) -> tuple[Tensor, Tensor]:
-    """What the normal equations of (2) consist of, summed over fields (B, h, w).
-
-    gram (2 size - 1, 2 size - 1): of the edges with themselves, by lag; cross (size, size): with the observed ones.
-    """
-    gram, cross = torch.zeros(()), torch.zeros(())
-    lags, reach = torch.arange(1 - size, size), torch.arange(size) - size // 2
-    for x, y in zip(edges, observed, strict=True):
-        shape = (fast_size(x.shape[-2] + size), fast_size(x.shape[-1] + size))
-        fx, fy = torch.fft.rfft2(x, shape), torch.fft.rfft2(y, shape)
-        own = torch.fft.irfft2(fx.abs().square().sum(0), shape)
-        other = torch.fft.irfft2((fy.conj() * fx).sum(0), shape)
-        gram = gram + own[lags % shape[0]][:, lags % shape[1]]
-        cross = cross + other[reach % shape[0]][:, reach % shape[1]]
-    check_finite("shake estimate", (gram, cross))
-    return gram, cross
-
-
-def not_negative(gram: Tensor, cross: Tensor, start: Tensor, smallness: float, iterations: int) -> Tensor:
-    """argmin k' G k / 2 - k' c + smallness |k|^2 / 2 over k >= 0 by FISTA (Beck and Teboulle 2009); (K, K).
-
-    G, the matrix of all lags of `gram`, is applied by Fourier transforms.
-    """
-    size = cross.shape[0]
-    around = fast_size(3 * size)
-    lags = torch.arange(1 - size, size) % around
-    circular = torch.zeros(around, around)
-    circular[lags[:, None], lags[None]] = gram
-    spectrum = torch.fft.rfft2(circular).real
-    largest = float(spectrum.max()) + smallness
-    if float(gram.max()) <= 1e-9:
-        raise NothingToLearn("the picture has no edges to learn a kernel from")
-    k, ahead, momentum = start, start, 1.0
-    for _ in range(iterations):
-        again = torch.fft.irfft2(spectrum * torch.fft.rfft2(ahead, (around, around)), (around, around))
-        slope = again[:size, :size] + smallness * ahead - cross
-        last, k = k, (ahead - slope / largest).clamp(min=0)
-        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = k + (before - 1) / momentum * (k - last)
-    if float(k.sum()) <= 0:
-        raise NothingToLearn("no kernel can be learned from the picture's edges")
-    return k
-
-
-def _trusted(level: Level, size: int) -> Tensor:
-    """(B, h, w) 0 where a kernel of that size may bring in saturated light, else 1; or 1 where little would be left."""
+def _trusted(level: Level, size: int, cfg: ShakeSettings) -> Tensor:
+    """(B, h, w) 0 along the border, where a kernel of that size brings in what is not known, and where it may bring in
+    saturated light, unless little would be left without that; else 1."""
     near = F.max_pool2d(level.lit[:, None], size, 1, size // 2)[:, 0]
-    return 1 - near if float(near.mean()) < 0.7 else torch.ones_like(near)
+    trusted = 1 - near if float(near.mean()) < 0.7 else torch.ones_like(near)
+    rim = min(round(cfg.rim * size / 2), min(near.shape[-2:]) // 6)
+    inside = torch.zeros_like(trusted)
+    inside[:, rim : near.shape[-2] - rim, rim : near.shape[-1] - rim] = 1
+    return trusted * inside
 
 
-def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: ShakeSettings) -> Tensor:
-    planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
+def _planes(luminance: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    planes = [luminance] if isinstance(luminance, np.ndarray) else list(luminance)
     for plane in planes:
         if min(plane.shape) < _SMALLEST:
             raise NothingToLearn(
                 f"a picture of {plane.shape[1]}x{plane.shape[0]} px is too small to learn a shake from; "
                 f"it needs {_SMALLEST} px on each side"
             )
-    each = math.ceil(cfg.windows / len(planes))
-    found = [plane[one] for plane in planes for one in _parts(plane, cfg, each)]
-    smallest = [min(one.shape[axis] for one in found) for axis in (0, 1)]
-    windows = torch.stack([torch.from_numpy(one[: smallest[0], : smallest[1]].astype(np.float32)) for one in found])
-    if float(windows.std()) < 1e-3:
+    if max(float(plane.std()) for plane in planes) < 1e-3:
         raise NothingToLearn("the picture is flat: it has no edges to learn a kernel from")
-    return windows
+    return planes
 
 
 def _parts(plane: np.ndarray, cfg: ShakeSettings, count: int) -> list[tuple[slice, slice]]:
@@ -307,8 +273,9 @@ def of_problem(problem: Problem) -> Kernel:
 def spreads(problem: Problem, kernels: Sequence[Kernel]) -> list[float]:
     """`sparsity` of a problem's pictures under each kernel: of several, the best gives the lowest."""
     cfg = problem.settings.shake
-    windows = _windows(problem.luminances, cfg)
-    return [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg) for kernel in kernels]
+    planes = [torch.from_numpy(plane.astype(np.float32)) for plane in problem.luminances]
+    windows, _ = _cut(planes, planes, cfg)
+    return [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg.flatness) for kernel in kernels]
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
@@ -322,4 +289,4 @@ def _seconds(pixels: int, recipe: Recipe) -> float:
     return SECONDS * min(1.0, pixels / (cfg.windows * cfg.window**2))
 
 
-METHOD = Estimator(estimate=of_problem, seconds=_seconds, scales=(1,), uncertainty=uncertainty)
+METHOD = Estimator(estimate=of_problem, seconds=_seconds, scales=(1,), refined=True, uncertainty=uncertainty)

@@ -3,6 +3,7 @@ like one, else the edges'."""
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 
 import numpy as np
@@ -55,20 +56,26 @@ def _of_problem(problem: Problem) -> Kernel:
 
 
 def _at_own_size(problem: Problem) -> Kernel:
-    """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one. A path is
-    only taken where the picture that it gives is sparser than the picture as it is (and than the one that the Gaussian
-    gives, unless a shake is the likeliest); wrong paths make it less sparse."""
+    """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one.
+
+    A path is only taken where the picture that it gives is sparser than the picture as it is, and clearly sparser than
+    the one that the Gaussian or disk gives, unless a shake is the likeliest; wrong paths make it less sparse.
+    """
     seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
     problem.choice = f"soft: {seen.kind} ({odds})"
-    least = cfg.least_shake_if_sharp if seen.kind == "sharp" else cfg.least_shake
-    if seen.odds["shake"] > least:
-        with suppress(NothingToLearn):
-            path = shake.of_problem(problem)
-            spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
-            if spread < cfg.most_spread * as_it_is and (seen.kind == "shake" or spread < as_soft):
-                problem.choice = f"shake: its picture is {spread / as_it_is:.2f} times as spread as it was ({odds})"
-                return stamped(problem, "shake", path)
+    if seen.odds["shake"] <= (cfg.least_shake_if_sharp if seen.kind == "sharp" else cfg.least_shake):
+        return stamped(problem, "soft", seen.kernel)
+    with suppress(NothingToLearn):
+        path = shake.of_problem(problem)
+        spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
+        most = {"sharp": 1.0, "shake": math.inf}.get(seen.kind, cfg.most_beside_soft)
+        if spread < min(cfg.most_spread * as_it_is, most * as_soft):
+            problem.choice = f"shake: its picture is {spread / as_it_is:.2f} times as spread as it was ({odds})"
+            return stamped(problem, "shake", path)
+        if seen.kind == "shake" and as_soft >= as_it_is:
+            problem.choice = f"soft: no kernel makes the picture sparser ({odds})"
+            return stamped(problem, "soft", softness.DELTA)
     return stamped(problem, "soft", seen.kernel)
 
 

@@ -135,6 +135,8 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
     wanted = problem.recipe.refine
     if wanted is None:
         wanted = own and kernel.estimated and estimator(kernel.method).refined
+    if wanted and problem.scale == 1:
+        return _polished(problem, kernel)
     known = known_dirt(problem) if wanted else None
     if not wanted or (known and (known.sharpening or known.noise > problem.settings.refine.most_noise)):
         return kernel
@@ -157,3 +159,16 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
     if len(each) == 1:
         return each[0]
     return Kernel.from_array(np.mean([one.array for one in each], 0), problem.scale, kernel.provenance)
+
+
+def _polished(problem: Problem, kernel: Kernel) -> Kernel:
+    """`shake.polish` with the bundled solver, on the problem's device."""
+    from kfsr.estimators import shake  # loads SciPy, which most runs do without
+
+    bundled = unrolled.solver_of(None, 1)
+
+    def solve(picture: Tensor, k: Tensor, told: Told) -> Tensor:
+        return bundled(picture.to(problem.device), k.to(problem.device), told).to(picture.device)
+
+    with problem.timed("refine"):
+        return shake.polish(problem.luminances, kernel, solve, problem.settings.shake, progress=problem.progress)

@@ -60,12 +60,13 @@ def solve_in_tiles(
     Networks compute in the device's working precision, and in float32 where that gives no finite result. tile: side in
     low-resolution pixels of the pieces that the picture is solved in, which bounds the memory; one of no more pixels
     than a tile, or any with None, is solved as it is. Around a larger one lies the margin of the extension that solvers
-    make for a kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would. Where the
+    make for a kernel of `kernel_size` (`padded`), so that tiles at its border see what the whole would; at scale 1,
+    where they explain what lies beyond the border (`continued`), a tile ends where the picture does. Where the
     memory is too little (`is_out_of_memory`) the tile and all that are left are halved, down to `SMALLEST`; then the
     error is raised. progress: is told the steps of all tiles together. Raises NumericalError where a tile is not
     finite; what is pasted is finite and of the right size.
     """
-    margin, halo = border(kernel_size, scale), halo_at(scale)
+    margin, halo = border(kernel_size, scale), halo_at(scale, kernel_size)
     h, w = low_res.shape[-2:]
     if tile is None or h * w <= tile**2:
         try:
@@ -73,7 +74,7 @@ def solve_in_tiles(
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(h, w), error)
     out = low_res.new_empty(*low_res.shape[:2], scale * h, scale * w)
-    around = padded(low_res, margin)
+    around = None if scale == 1 else padded(low_res, margin)
     waiting = list(Tile(0, 0, h, w).cut(tile))
     done = 0
 
@@ -82,23 +83,29 @@ def solve_in_tiles(
 
     while waiting:
         one = waiting[0]
-        piece = _with_halo(around, one, halo, margin)
+        if around is None:
+            top, left = max(0, one.row - halo), max(0, one.col - halo)
+            piece = low_res[..., top : one.row + one.rows + halo, left : one.col + one.cols + halo]
+            first = (one.row - top, one.col - left)
+        else:
+            piece, first = _with_halo(around, one, halo, margin), (halo, halo)
         try:
             x = _solved(piece, scale, forward, of_all)
         except (RuntimeError, MemoryError) as error:
             tile = _smaller(max(one.rows, one.cols), error)
             waiting = [part for left in waiting for part in left.cut(tile)]
             continue
-        inner = x[..., scale * halo : scale * (halo + one.rows), scale * halo : scale * (halo + one.cols)]
+        inner = x[..., scale * first[0] :, scale * first[1] :][..., : scale * one.rows, : scale * one.cols]
         out[..., scale * one.row :, scale * one.col :][..., : scale * one.rows, : scale * one.cols] = inner
         del waiting[0]
         done += 1
     return out
 
 
-def halo_at(scale: int) -> int:
-    """`HALO` in low-resolution pixels, whole blocks."""
-    return math.ceil(HALO / scale / BLOCK) * BLOCK
+def halo_at(scale: int, kernel_size: int) -> int:
+    """`HALO` in low-resolution pixels, whole blocks; at scale 1 a kernel's width, which is much there, beside it."""
+    reach = kernel_size if scale == 1 else 0
+    return math.ceil((HALO / scale + reach) / BLOCK) * BLOCK
 
 
 def cropped(x: Tensor, rim: int) -> Tensor:

@@ -1,18 +1,23 @@
 """The shake's estimator on real photographs under known paths, and its parts against independent solutions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 from skimage import data
 
+from kfsr.analysis.edge_steps import correlations, gradients, not_negative, sparsity
 from kfsr.errors import NothingToLearn
-from kfsr.estimators.shake import SATURATED, correlations, estimate, gradients, not_negative, pyramid, sparsity
+from kfsr.estimators.shake import SATURATED, estimate, polish, pyramid
 from kfsr.image import luma
 from kfsr.kernel import Kernel, compare_kernels
 from kfsr.kernel.random import camera_shake
 from kfsr.operator.spatial import degrade
 from kfsr.settings import ShakeSettings
+from kfsr.solvers import unrolled
 
 CFG = ShakeSettings()
 
@@ -61,7 +66,7 @@ def test_least_squares_over_kernels_is_that_of_nnls():
     y = torch.nn.functional.conv2d(torch.nn.functional.pad(x[:, None], (1, 1, 1, 1)), k[None, None])[:, 0]
     y = y + 0.3 * torch.from_numpy(rng.standard_normal(y.shape)).float()
     gram, cross = correlations([x], [y], 3)
-    found = not_negative(gram, cross, torch.full((3, 3), 1 / 9), 2.0, 400)
+    found = not_negative(gram, cross, torch.full((3, 3), 1 / 9), 2.0, 0.0, 400)
     # Row by row: every pixel of y, as a sum over the kernel.
     wide = np.pad(x[0].numpy().astype(float), 1)
     rows = np.stack([wide[i : i + 24, j : j + 22].ravel() for i in range(3) for j in range(3)], 1)
@@ -72,9 +77,9 @@ def test_least_squares_over_kernels_is_that_of_nnls():
 
 
 def test_lights_are_left_out():
-    picture = torch.rand(1, 80, 80) * 0.8
-    picture[0, 30:34, 30:34] = 1.0
-    level = pyramid(picture, CFG)[-1]
+    picture = np.random.default_rng(0).random((80, 80)) * 0.8
+    picture[30:34, 30:34] = 1.0
+    level = pyramid([picture], CFG)[-1]
     assert level.lit[0, 32, 32] == 1
     assert level.lit[0, 29, 29] == 1  # beside it, too
     assert level.lit[0, 10, 10] == 0
@@ -85,13 +90,52 @@ def test_lights_are_left_out():
 
 
 def test_levels_grow_to_the_picture_and_kernels_with_them():
-    levels = pyramid(torch.rand(1, 100, 140), CFG)
+    levels = pyramid([np.random.default_rng(0).random((100, 140))], CFG)
     sides = [level.observed.shape[-2] for level in levels]
     assert sides == sorted(sides)
     assert sides[0] >= CFG.least_side
     assert sides[-1] == 100
     assert levels[-1].widest == CFG.support
     assert all(level.widest % 2 == 1 for level in levels)
+
+
+def test_coarse_levels_see_the_whole_of_a_picture_and_fine_ones_its_busiest_windows():
+    plane = np.zeros((600, 900))
+    plane[:, ::20] = 1.0
+    levels = pyramid([plane], replace(CFG, windows=2, window=200))
+    whole = [level for level in levels if level.observed.shape[0] == 1]
+    cut = [level for level in levels if level.observed.shape[0] == 2]
+    assert levels == whole + cut
+    assert len(whole) > 3
+    assert whole[-1].observed[0].numel() <= 2 * 200**2
+    assert cut[-1].observed.shape == (2, 200, 200)
+    assert [level.edge_width > 0 for level in levels][-3:] == [False, True, True]
+
+
+def test_edges_that_are_no_steps_leave_the_kernel_thin():
+    """A path over a picture whose edges are .7 px wide: taken for steps, they widen the kernel."""
+    k = np.zeros((15, 15))
+    k[range(2, 13), range(2, 13)] = 1 / 11
+    soft = gaussian_filter(data.astronaut()[:260, 100:360].astype(float), (0.7, 0.7, 0))
+    y = shaken(soft, Kernel(k, 1))
+
+    def diagonal(edge_width):
+        found = estimate(y, replace(CFG, edge_width=edge_width)).array
+        middle = (found.shape[0] - 1) // 2
+        return sum(float(np.trace(found, n)) for n in (-1, 0, 1)) if middle else 1.0
+
+    assert diagonal(0.6) > diagonal(0.0) + 0.02
+
+
+@pytest.mark.parametrize(("noise", "least"), [(0.0, 0.95), (0.02, 0.85)])
+def test_polishing_by_the_solver_brings_the_kernel_nearer(noise, least):
+    truth = hook()
+    y = shaken(data.astronaut()[:320, 100:420], truth, noise)
+    rough = Kernel.from_array(gaussian_filter(truth.array, 0.8), 1)
+    assert compare_kernels(rough, truth).ncc_shift2 < 0.82
+    finer = polish(y, rough, unrolled.solver_of(None, 1))
+    assert compare_kernels(finer, truth).ncc_shift2 > least
+    assert finer.centre == pytest.approx(rough.centre, abs=1)
 
 
 def test_the_true_kernel_gives_the_sparser_picture():
@@ -102,7 +146,7 @@ def test_the_true_kernel_gives_the_sparser_picture():
         truth = camera_shake(20, rng).sample(1, 41)
         y = torch.from_numpy(shaken(x, truth)).float()[None]
         other = camera_shake(20, rng).sample(1, 41)
-        true, wrong = (sparsity(y, torch.from_numpy(k.array.copy()).float(), CFG) for k in (truth, other))
+        true, wrong = (sparsity(y, torch.from_numpy(k.array.copy()).float(), CFG.flatness) for k in (truth, other))
         wins += true < wrong
     assert wins >= 5
 

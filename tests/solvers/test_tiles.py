@@ -1,12 +1,15 @@
 """Pictures solved in tiles: they are the whole picture's, and too little memory makes the tiles smaller."""
 
+import numpy as np
 import pytest
 import torch
 from scenes import SLANTED, kernel_of
+from skimage import data
 
 from kfsr.analysis.problem import Told
 from kfsr.errors import NumericalError
-from kfsr.operator.spatial import bicubic_upscale
+from kfsr.kernel.random import camera_shake
+from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.priors.patch.model import PatchModel
 from kfsr.priors.patch.network import PatchDenoiser
 from kfsr.progress import silent
@@ -67,6 +70,16 @@ def test_what_looks_no_further_than_the_halo_is_exactly_the_whole(size, tile):
     torch.testing.assert_close(tiled[inner], bicubic_upscale(y, 2)[inner], rtol=0, atol=1e-5)
 
 
+def test_at_scale_1_tiles_of_a_wide_shake_are_like_the_whole():
+    """The picture's border is explained by what lies beyond it, in tiles as in the whole; a mirrored one would ring."""
+    x = torch.from_numpy(data.camera()[:360, :360] / 127.5 - 1).float()[None, None]
+    k = torch.from_numpy(camera_shake(41, np.random.default_rng(5)).sample(1, 61).array.copy()).float()
+    y = degrade(x, k, 1, "valid")
+    told = Told(0.01, 0.1)
+    whole, tiled = (unrolled.solver_of(None, 1, tile=tile)(y, k, told) for tile in (None, 160))
+    assert float((whole - tiled).square().mean().sqrt() * 127.5) < 2.5
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -77,7 +90,7 @@ def test_what_looks_no_further_than_the_halo_is_exactly_the_whole(size, tile):
 )
 def test_too_little_memory_halves_the_tile_and_goes_on(error):
     y = picture(300, 260)
-    solve = Limited((70 + 2 * halo_at(2)) ** 2, error)
+    solve = Limited((70 + 2 * halo_at(2, KERNEL)) ** 2, error)
     out = solve_in_tiles(y, KERNEL, 2, solve, 300)
     assert solve.asked[0] == (300, 260)  # tried whole, then in smaller and smaller tiles
     refused = [size for size in solve.asked if size[0] * size[1] > solve.most]
@@ -118,7 +131,7 @@ def test_where_no_tile_is_small_enough_the_error_is_raised():
     with pytest.raises(torch.OutOfMemoryError):
         solve_in_tiles(picture(300, 300), KERNEL, 2, solve, 256)
     assert len(solve.asked) < 10
-    assert min(max(size) for size in solve.asked) <= SMALLEST + 2 * halo_at(2)
+    assert min(max(size) for size in solve.asked) <= SMALLEST + 2 * halo_at(2, KERNEL)
 
 
 def test_other_errors_are_raised_at_once():
