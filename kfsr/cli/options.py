@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -15,8 +19,15 @@ from kfsr.errors import InputError, UsageError
 from kfsr.recipe import MOST_UNCERTAIN, Recipe
 from kfsr.runs.engine import Machine
 from kfsr.runs.executors import Processes, Serial
-from kfsr.runs.inputs import STREAM, Source, find_pictures, read_list
+from kfsr.runs.inputs import Source, find_pictures
+from kfsr.runs.lists import STREAM, read_list
 from kfsr.settings import PRESETS
+from kfsr.size import MOST, Size, parse_factor
+
+T = TypeVar("T")
+
+_ENDINGS = frozenset([".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".npy", ".npz", ".mat"])
+"""Of what is written: a second input of such a name that does not exist is most likely meant as the output."""
 
 
 def one_of(names: Iterable[str]) -> dict[str, Any]:
@@ -54,14 +65,50 @@ def _listed(summaries: dict[str, str]) -> str:
     return ", ".join(f"{name} ({summary})" for name, summary in summaries.items())
 
 
+def _parse_scale(scale: str | float) -> float:
+    """A whole number as int, one like 1.5 as float."""
+    factor = parse_factor(str(scale))
+    if factor is None:
+        raise typer.BadParameter(f"{scale!r} is no factor; write it like 2, x4 or 1.5")
+    if factor > MOST:
+        raise typer.BadParameter(
+            f"{factor:g} is too much at once, {MOST} is the most; enlarge by {MOST}, and then the result once more"
+        )
+    if factor < 1:
+        raise typer.BadParameter(f"{factor:g} would make the picture smaller; use 1 (which deblurs) to {MOST}")
+    return int(factor) if factor.is_integer() else factor
+
+
+def _parse_box(size: str) -> str:
+    try:
+        Size.parse(size)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+    if "x" not in size.lower():
+        raise typer.BadParameter(f"{size!r} is no size in pixels; write 1920x1080, 1920x or x1080, or --scale {size}")
+    return size.strip().lower()
+
+
+def _parse_format(name: str) -> str:
+    from kfsr.image import format_by_name
+
+    try:
+        return format_by_name(name).suffixes[0].removeprefix(".")
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _parse_device(device: str) -> str:
     if device == "mps":
         raise typer.BadParameter("mps has no float64, which kfsr computes with; use cpu")
-    parsed: str = _DEVICES["parser"](device)
-    return parsed
+    if re.fullmatch(r"cuda:\d{1,4}", device):
+        return f"cuda:{int(device[5:])}"
+    if device not in _DEVICES:
+        raise typer.BadParameter(f"{device!r} is not one of auto, cpu, cuda, or cuda:1 for a second GPU")
+    return device
 
 
-_DEVICES = one_of(("auto", "cpu", "cuda"))
+_DEVICES = ("auto", "cpu", "cuda")
 _Field = tuple[Any, tuple[str, ...], dict[str, Any]]
 
 
@@ -70,7 +117,21 @@ def _field(kind: Any, *names: str, **rest: Any) -> _Field:
 
 
 _FIELDS: dict[str, _Field] = {
-    "scale": _field(int, "--scale", "-s", metavar="N", min=1, max=4, help="Scale factor; 1 deblurs."),
+    "scale": _field(
+        float,
+        "--scale",
+        "-s",
+        metavar="N",
+        parser=_parse_scale,
+        help="Scale factor, 1 to 4; 1 deblurs. One like 1.5 is the next whole one, then shrunk.",
+    ),
+    "size": _field(
+        str,
+        "--size",
+        metavar="WxH",
+        parser=_parse_box,
+        help="Size of the result in place of a scale: 1920x, x1080, or 1920x1080, which it fits into.",
+    ),
     "kernel_method": _field(str, "--kernel-method"),
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
     "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
@@ -133,8 +194,22 @@ _FIELDS: dict[str, _Field] = {
         callback=_check_seed,
         help="Seed of all random numbers; on one machine (CPU) it repeats the result.",
     ),
+    "format": _field(
+        str,
+        "--format",
+        metavar="NAME",
+        parser=_parse_format,
+        show_default="the picture's own, or what the name of -o says",
+        help="Format of the results: png, jpg, webp, tif, bmp or avif.",
+    ),
     "quality": _field(
-        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; other formats are lossless."
+        int,
+        "--quality",
+        metavar="N",
+        min=1,
+        max=100,
+        show_default="95; WebP without loss",
+        help="For JPEG, AVIF and WebP; other formats are lossless.",
     ),
     "strip": _field(
         bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
@@ -171,7 +246,7 @@ FilesFromOption = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input.",
+        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input. No patterns.",
     ),
 ]
 OutputOption = Annotated[
@@ -183,7 +258,9 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         help="Where to compute; auto takes a CUDA GPU if there is one.",
-        **_DEVICES | {"parser": _parse_device},
+        metavar="[auto|cpu|cuda|cuda:N]",
+        parser=_parse_device,
+        autocompletion=lambda incomplete: [one for one in _DEVICES if one.startswith(incomplete)],
     ),
 ]
 ThreadsOption = Annotated[
@@ -227,7 +304,7 @@ NameOption = Annotated[
         "--name",
         metavar="TEMPLATE",
         help="Names of the results.",
-        show_default="{stem}_x{scale}{ext}; {stem}_sharp{ext} at scale 1",
+        show_default="{stem}_x{scale}{ext}; {stem}_sharp{ext} at scale 1; also {source_ext}, {parent}, {size}",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
@@ -241,11 +318,34 @@ def find_inputs(streams: Streams, names: Sequence[str], list_file: str | None, r
     """
     if list_file == STREAM and STREAM in names:
         raise UsageError("'-' cannot be a picture and the list of --files-from at once")
+    listed: list[str] = []
     if list_file is not None:
         about = "standard input" if list_file == STREAM else list_file
         data = streams.read("a list") if list_file == STREAM else _bytes_of_list(Path(list_file))
-        names = [*names, *read_list(data, about)]
-    return find_pictures(names, recursive)
+        listed = read_list(data, about)
+    return find_pictures(names, recursive, listed)
+
+
+def refuse_output_among(names: Sequence[str], output: str | None, recursive: bool) -> None:
+    """UsageError where the last input looks like the place for the result, as other programs take it."""
+    if output is not None or len(names) < 2:
+        return
+    *others, last = names
+    if os.path.lexists(last) or any(sign in last for sign in "*?"):
+        return
+    is_folder = last.endswith((os.sep, "/"))
+    if is_folder or (len(names) == 2 and os.path.lexists(others[0]) and Path(last).suffix.lower() in _ENDINGS):
+        options = " -r" if recursive else ""
+        shown = " ".join(shlex.quote(one) for one in others[:2]) + (" ..." if len(others) > 2 else "")
+        raise UsageError(
+            f"{last}: there is no such input; if the result is to go there, write it after -o:"
+            f"{options} {shown} -o {shlex.quote(last)}"
+        )
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """`make`, called at most once."""
+    return functools.cache(make)
 
 
 def _bytes_of_list(path: Path) -> bytes:
@@ -274,9 +374,12 @@ def device_named(device: str) -> str:
     """Torch's name for it; UsageError when the device asked for is not there."""
     import torch
 
-    there = torch.cuda.is_available()
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         return "cuda" if there else "cpu"
-    if device == "cuda" and not there:
-        raise UsageError("there is no cuda device here; leave --device out or use --device cpu")
+    if device.startswith("cuda") and not there:
+        raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
+    if device.startswith("cuda:") and int(device[5:]) >= there:
+        known = ", ".join(f"cuda:{number}" for number in range(there))
+        raise UsageError(f"there is no {device} device here; use one of {known}")
     return device

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
 from kfsr.cli.console import Console
-from kfsr.cli.status import conclude_run
+from kfsr.cli.status import Stopped, conclude_run
 from kfsr.cli.streams import describe
 from kfsr.runs.events import Outcome
 
@@ -26,7 +27,7 @@ def follow(
     JSON says besides of an outcome, None for no JSON. counted: what the summary of several outcomes counts."""
     errors: list[Exception | None] = []
     counts = dict.fromkeys(counted, 0)
-    with closing(outcomes):
+    with _kept_said(counts), closing(outcomes):
         for outcome in outcomes:
             if outcome.error is not None:
                 console.failure(outcome.error, outcome.job.source_name)
@@ -44,8 +45,22 @@ def follow(
     return conclude_run(errors)
 
 
+@contextlib.contextmanager
+def _kept_said(counts: dict[str, int]) -> Iterator[None]:
+    """Let a stop say what was finished before."""
+    try:
+        yield
+    except Stopped as stop:
+        if done := counts.get("done", 0):
+            what = "1 result is finished and kept" if done == 1 else f"{done} results are finished and kept"
+            stop.kept = f"{what}; the same command with --skip-existing goes on"
+        raise
+
+
 def _head(outcome: Outcome[Any]) -> dict[str, Any]:
-    about = {"input": outcome.job.source_name, "output": outcome.job.target_name, "status": outcome.status}
+    job = outcome.job
+    output = None if job.target is None and job.problem is not None else job.target_name
+    about = {"input": job.source_name, "output": output, "status": outcome.status}
     return about | ({} if outcome.error is None else {"error": describe(outcome.error)})
 
 

@@ -13,7 +13,7 @@ from kfsr.recipe import Recipe
 from kfsr.runs import device_lock
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome
-from kfsr.runs.inputs import Source
+from kfsr.runs.inputs import Source, usable
 from kfsr.runs.plan import Job, plan
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def prepare(
     pipeline.check(recipe, machine.device)
     if shared and output is None and written:
         raise UsageError("--shared makes one kernel of all the pictures; name its file with -o")
+    sources = usable(list(sources)) if shared else sources
     named = [Source(sources[0].path)] if shared else sources
     keep = [plot, *(source.path for source in sources if source.path is not None)] if shared else [plot]
     jobs = plan(

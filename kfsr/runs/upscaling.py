@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr.errors import InputError, UsageError
+from kfsr.errors import InputError, OutputError, UsageError
 from kfsr.recipe import Recipe
-from kfsr.runs import device_lock, manifest
+from kfsr.runs import checks, device_lock, earlier, manifest
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome, SharedKernel, as_warnings, warnings_of
 from kfsr.runs.executors import Executor, Serial
-from kfsr.runs.inputs import STREAM, Source, find_pictures
+from kfsr.runs.existing import Kept, kept, replaced
+from kfsr.runs.inputs import STREAM, Source, find_pictures, usable
 from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
-from kfsr.runs.plan import Job, plan, tidy, without_results
+from kfsr.runs.names import default_template, result_name
+from kfsr.runs.plan import Job, plan, tidy, with_folders
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result
 
-NAME = "{stem}_x{scale}{ext}"
-NAME_AT_ITS_SIZE = "{stem}_sharp{ext}"
-"""At scale 1, where there is no larger size to tell."""
-
 
 @dataclass(frozen=True)
 class Upscaled:
     """What is left to say about a picture that has been written. size: its width and height. report: the pipeline's.
-    data: the picture as a PNG, where it goes to standard output."""
+    data: the picture's file, where it goes to standard output."""
 
     size: tuple[int, int]
     report: dict[str, Any]
@@ -41,10 +41,11 @@ class Upscaled:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run settled down to the names. recipe: without the file of a kernel that was read. kernel: for all pictures.
-    kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a kernel for all is still to be
-    found from. settings: digest of all that the results are made with. finished: what an earlier run has made with
-    them. listed: whether the list of finished pictures is written."""
+    """A run settled down to the names; jobs with a problem come first. recipe: without the file of a kernel that was
+    read. kernel: for all pictures. kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a
+    kernel for all is still to be found from. settings: digest of all that the results are made with. sizes: the
+    pictures' widths and heights, as far as their headers tell. kept: the jobs whose results stay as they are, and why.
+    no_overwrite: nothing that exists is replaced."""
 
     jobs: Sequence[Job]
     recipe: Recipe
@@ -52,8 +53,9 @@ class Plan:
     kernel_paths: Mapping[Job, Path]
     kernel_from: Sequence[Path]
     settings: str
-    listed: bool
-    finished: frozenset[Job] = field(default_factory=frozenset)
+    sizes: Mapping[Job, tuple[int, int]] = field(default_factory=dict)
+    kept: Mapping[Job, Kept] = field(default_factory=dict)
+    no_overwrite: bool = False
 
     @property
     def own_kernels(self) -> bool:
@@ -72,6 +74,7 @@ def run(
     kernel_from: Iterable[str | Path] = (),
     save_kernel: str | Path | None = None,
     skip_existing: bool = False,
+    no_overwrite: bool = False,
     executor: Executor | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -83,43 +86,50 @@ def run(
     """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
 
     inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
-    each result beside its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and
-    {ext} filled in; None: `NAME`, at scale 1 `NAME_AT_ITS_SIZE`. recursive: look into sub-folders, which an output
-    folder mirrors. kernel: for all pictures, a value or a file. kernel_from: pictures or folders that one kernel for
-    all is found from. save_kernel: a folder, or a file, for the kernels. skip_existing: leave out what an earlier run
-    has finished with the same settings; so a run that was stopped goes on. executor: `Serial()`, the default, or
-    `Processes(n)`. threads: of all processes together. max_pixels: of a picture. max_memory: bytes, as in
-    `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it warnings are Python's.
+    each result beside its picture; a folder, or a file for one picture. name: of the results, with the fields of
+    `runs.names.result_name` filled in; None: `names.NAME`, at scale 1 `names.NAME_AT_ITS_SIZE`. recursive: look into
+    sub-folders, which an output folder mirrors. kernel: for all pictures, a value or a file. kernel_from: pictures or
+    folders that one kernel for all is found from. save_kernel: a folder, or a file, for the kernels. skip_existing:
+    leave out what an earlier run has finished with the same settings, so that a run that was stopped goes on, and
+    pictures that this program did not make or that were changed since. no_overwrite: leave everything that exists as it
+    is. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together. max_pixels: of a
+    picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it
+    warnings are Python's.
 
     At scale 1 the file of a picture that is left as it is, is copied as long as its format stays and neither `strip`
     nor another `quality` is asked for.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
-    OutputError where there is nowhere to write; all before any work.
+    OutputError where there is nowhere to write; all before any work. An input that cannot be used, a result that its
+    format cannot hold and a picture that `max_memory` is too little for are found before the first is started, too.
     """
+    on_event = on_event or as_warnings
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)
-    plan = prepare(
-        find_pictures(map(str, several), recursive),
-        Recipe.make(recipe, **choices),
-        machine,
-        output=None if output is None else str(output),
-        name=name,
-        recursive=recursive,
-        kernel=kernel,
-        kernel_from=[str(one) for one in kernel_from],
-        save_kernel=None if save_kernel is None else str(save_kernel),
-        skip_existing=skip_existing,
-    )
-    return list(carry_out(plan, machine, on_event or as_warnings))
+    with warnings_of("", on_event):
+        plan = prepare(
+            find_pictures(map(str, several), recursive),
+            Recipe.make(recipe, **choices),
+            lambda: machine,
+            output=None if output is None else str(output),
+            name=name,
+            recursive=recursive,
+            kernel=kernel,
+            kernel_from=[str(one) for one in kernel_from],
+            save_kernel=None if save_kernel is None else str(save_kernel),
+            skip_existing=skip_existing,
+            no_overwrite=no_overwrite,
+            on_event=on_event,
+        )
+    return list(carry_out(plan, machine, on_event))
 
 
 def prepare(
     sources: Sequence[Source],
     recipe: Recipe,
-    machine: Machine,
+    machine_for: Callable[[], Machine],
     *,
     output: str | None = None,
     name: str | None = None,
@@ -128,53 +138,63 @@ def prepare(
     kernel_from: Sequence[str] = (),
     save_kernel: str | None = None,
     skip_existing: bool = False,
+    no_overwrite: bool = False,
     create: bool = True,
+    on_event: OnEvent = as_warnings,
 ) -> Plan:
-    """The plan of a run; arguments and errors as in `run`. create: whether to make the folders of the results."""
-    from kfsr import pipeline
-    from kfsr.image import format_by_suffix
-    from kfsr.kernel import load_kernel
-
-    given = recipe.kernel or kernel
+    """The plan of a run; arguments and errors as in `run`. machine_for: gives the machine; asked once the names and the
+    kernel are settled, since finding one may load torch. create: whether to make the folders of the results."""
+    given, beside = recipe.kernel or kernel, kernel is not None
+    _check_size(recipe, given, kernel_from)
     examples = _examples(kernel_from, recursive, recipe, given)
-    pipeline.check(recipe, machine.device, has_kernel=kernel is not None or bool(examples))
-    files = [recipe.kernel, recipe.weights, *(one.path for one in examples if one.under is None)]
-    keep = [path for path in files if path is not None]
+    keep = [path for path in (recipe.kernel, recipe.weights) if path is not None]
+    keep += [one.path for one in examples if one.under is None and one.path is not None]
     if recipe.strength == 0 and save_kernel is not None and not given:
         raise UsageError("with --strength 0 no kernel is found; leave --save-kernel out")
-    template = name or (NAME_AT_ITS_SIZE if recipe.scale == 1 else NAME)
-    rename = partial(_result_name, template=template, scale=recipe.scale)
-    jobs = plan(sources, output, rename, check_name=format_by_suffix, keep=keep, prepare=create)
-    kernel_paths = _kernel_paths(jobs, save_kernel, keep, create)
-    originals = [one.path for one in without_results(examples, jobs, output) if one.path is not None]
-    if examples and not originals:
-        raise InputError("--kernel-from: all pictures there are results; name the folder of the originals")
+    jobs = _named(sources, recipe, output, name, keep)
+    kernels = _kernel_jobs(jobs, save_kernel, keep)
+    originals = _without_results(examples, jobs, output)
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals]
     contents += [] if kernel is None else [hashlib.sha256(kernel.array.tobytes()).hexdigest()]
     settings = recipe.digest(*contents)[:16]
+    plain = recipe
     if recipe.kernel is not None:
+        from kfsr.kernel import load_kernel
+
         kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
-        recipe = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
-    listed = skip_existing or len(jobs) > 1
-    if recipe.strength == 0:  # no kernel is used
-        originals = []
-    made = Plan(jobs, recipe, kernel, kernel_paths, originals, settings, listed)
-    if not skip_existing:
-        return made
-    lists = manifest.Manifest()
-    return dataclasses.replace(made, finished=frozenset(job for job in jobs if _is_finished(job, made, lists)))
+        plain = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
+    machine = machine_for()
+    _check_recipe(recipe, machine, has_kernel=beside or bool(examples))
+    has_kernel = kernel is not None or bool(originals)
+    seen = checks.look(with_folders(jobs, output, create=create), plain, machine, on_event, has_kernel=has_kernel)
+    with_folders(list(kernels.values()), save_kernel, create=create)
+    places = [kernels[job].target if job in kernels else None for job in jobs]
+    final = [one.job for one in seen]
+    made = Plan(
+        sorted(final, key=lambda job: job.problem is None),  # what fails is said first
+        plain,
+        kernel,
+        {job: place for job, place in zip(final, places, strict=True) if place is not None},
+        [] if recipe.strength == 0 else originals,  # then no kernel is used
+        settings,
+        {one.job: one.size for one in seen if one.size is not None},
+        no_overwrite=no_overwrite,
+    )
+    done = kept(made.jobs, made.kernel_paths, settings, skip_existing=skip_existing, no_overwrite=no_overwrite)
+    replaced([job for job in made.jobs if job not in done])
+    return dataclasses.replace(made, kept=done)
 
 
 def carry_out(plan: Plan, machine: Machine, on_event: OnEvent) -> Generator[Outcome[Upscaled], None, None]:
     """Do it, yielding what becomes of each picture; the kernel that all share is found first. Close it in any case."""
     recipe, kernel = plan.recipe, plan.kernel
     tidy(plan.kernel_paths.values())
-    if plan.kernel_from and len(plan.finished) < len(plan.jobs):
+    if plan.kernel_from and any(job.problem is None and job not in plan.kept for job in plan.jobs):
         kernel = shared_kernel(plan.kernel_from, recipe, machine, on_event)
     if plan.kernel_from:  # it got its fine form from all its pictures together
         recipe = dataclasses.replace(recipe, refine=False)
-    work = partial(_upscale, dataclasses.replace(plan, recipe=recipe, kernel=kernel, finished=frozenset()), machine)
-    yield from execute(plan.jobs, work, machine, on_event, plan.finished)
+    light = dataclasses.replace(plan, jobs=(), recipe=recipe, kernel=kernel, sizes={}, kept={})  # it goes to processes
+    yield from execute(plan.jobs, partial(_upscale, light, machine), machine, on_event, plan.kept)
 
 
 def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_event: OnEvent) -> Kernel:
@@ -198,8 +218,8 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     from kfsr.kernel import save_kernel
 
     picture, data = machine.read(job.source)
-    source = manifest.digest(data) if plan.listed and job.source is not None else None
-    kept = data if plan.recipe.scale == 1 else b""
+    source = manifest.digest(data)
+    original = data if plan.recipe.scale == 1 or plan.recipe.size else b""
     del data
     with checkpoint_for(job.target) as state:
         with device_lock.held(lock, machine.device):
@@ -217,38 +237,41 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             if used.provenance.pictures == 1:  # found in this picture
                 used = used.stamped(used.provenance.of_pictures([job.source.name if job.source else job.source_name]))
             save_kernel(used, plan.kernel_paths[job])
-        note = None
-        if source is not None and job.target is not None:
-            note = partial(manifest.record, job.target, source=source, settings=plan.settings)
         copied = _is_copied(result, picture.format, job.target, plan.recipe)
         encoded = None
         if job.target is None:
-            encoded = kept if copied else encode_image(result.image, "PNG")
-        elif copied:
-            if note is not None:
-                note(kept)
-            write_bytes(job.target, kept)
+            form = plan.recipe.format or "PNG"
+            encoded = original if copied else encode_image(result.image, form, plan.recipe.quality)
         else:
-            write_image(result.image, job.target, plan.recipe.quality, note)
+            if plan.no_overwrite and os.path.lexists(job.target):
+                raise OutputError(f"{job.target}: has come to be there meanwhile; it is kept, as --no-overwrite says")
+            place = job.source if job.source is not None and job.source.is_file() else None
+            note = partial(manifest.record, job.target, source=source, settings=plan.settings, place=place)
+            if copied:
+                note(original)
+                write_bytes(job.target, original)
+            else:
+                write_image(result.image, job.target, plan.recipe.quality, note)
     return Upscaled(result.image.size, result.report.as_dict(), encoded)
 
 
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
     """Whether the result's file is that of the picture, byte for byte: nothing was done to it, it stays in the format
     that was `read`, and nobody asked for another file."""
-    from kfsr.image import format_by_suffix
+    from kfsr.image import format_by_name, format_by_suffix
 
-    done = recipe.scale > 1 or result.report.strength > 0
-    asked = recipe.strip or recipe.quality != Recipe().quality
-    return not done and not asked and read == ("PNG" if target is None else format_by_suffix(target).name)
+    done = result.report.scale > 1 or result.report.strength > 0
+    asked = recipe.strip or recipe.quality is not None
+    wanted = format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
+    return not done and not asked and read == wanted.name
 
 
 def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: object) -> list[Source]:
     """The pictures that `--kernel-from` names."""
-    from kfsr.estimators.registry import estimator
-
     if not names:
         return []
+    from kfsr.estimators.registry import estimator
+
     if given is not None:
         raise UsageError("--kernel gives the kernel, --kernel-from would find one; leave one of them out")
     if not estimator(recipe.kernel_method).estimated:
@@ -257,38 +280,61 @@ def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: obje
         )
     if STREAM in names:
         raise UsageError("--kernel-from takes files and folders, not standard input")
-    return find_pictures(names, recursive)
+    return usable(find_pictures(names, recursive))
 
 
-def _result_name(source: Path, template: str, scale: int) -> str:
-    from kfsr.image import supported_formats
-
-    known = {suffix for suffixes in supported_formats().values() for suffix in suffixes}
-    ext = source.suffix if source.suffix.lower() in known else ".png"
-    try:
-        name = template.format(stem=source.stem, ext=ext, scale=scale)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise UsageError(f"--name {template}: only {{stem}}, {{scale}} and {{ext}} are filled in") from error
-    if Path(name).name != name:
-        raise UsageError(f"--name {template}: a name and not a path; the folder is for -o")
-    return name
+def _without_results(examples: Sequence[Source], jobs: Sequence[Job], output: str | None) -> list[Path]:
+    """The pictures that the kernel is found from; InputError where only results are among them."""
+    places = {Path(os.path.realpath(job.target)): job.source for job in jobs if job.target and job.source}
+    folder = None if output is None or not os.path.isdir(output) else Path(output)  # noqa: PTH112 - "-" too
+    results = set(earlier.among(examples, places, folder))
+    originals = [one.path for one in examples if one not in results and one.path is not None]
+    if examples and not originals:
+        raise InputError("--kernel-from: all pictures there are results; name the folder of the originals")
+    return originals
 
 
-def _kernel_paths(jobs: Sequence[Job], place: str | None, keep: Sequence[Path], create: bool) -> dict[Job, Path]:
+def _named(
+    sources: Sequence[Source], recipe: Recipe, output: str | None, name: str | None, keep: Sequence[Path]
+) -> list[Job]:
+    """The jobs, each with the name of its result."""
+    from kfsr.image import format_by_name, format_by_suffix
+
+    template = name or default_template(recipe)
+    form = None if recipe.format is None else format_by_name(recipe.format)
+
+    def check_name(path: Path) -> None:
+        found = format_by_suffix(path)
+        if form is not None and found != form:
+            raise UsageError(f"{path}: its ending says {found.name}, --format says {form.name}; leave one of them out")
+
+    rename = partial(result_name, template=template, recipe=recipe)
+    return plan(sources, output, rename, check_name=check_name, keep=keep, prepare=False)
+
+
+def _check_size(recipe: Recipe, kernel: object, kernel_from: Sequence[str]) -> None:
+    """UsageError for a size in pixels, which each picture needs a scale of its own for, and a kernel, made for one."""
+    if recipe.size is not None and "x" in recipe.size.lower() and (kernel is not None or kernel_from):
+        what = "--kernel-from finds" if kernel_from else "--kernel gives"
+        raise UsageError(f"{what} a kernel for one scale, and --size needs each picture's own; use --scale")
+
+
+def _check_recipe(recipe: Recipe, machine: Machine, *, has_kernel: bool) -> None:
+    from kfsr import pipeline
+
+    pipeline.check(recipe, machine.device, has_kernel=has_kernel)
+
+
+def _kernel_jobs(jobs: Sequence[Job], place: str | None, keep: Sequence[Path]) -> dict[Job, Job]:
+    """For each job one whose target is its kernel's file."""
     if place is None:
         return {}
     if place == STREAM:
         raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
     keep = [*keep, *(job.target for job in jobs if job.target is not None)]
-    sources = [Source(job.source, job.under) for job in jobs]
-    places = plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep, prepare=create)
-    return {job: one.target for job, one in zip(jobs, places, strict=True) if one.target is not None}
-
-
-def _is_finished(job: Job, plan: Plan, lists: manifest.Manifest) -> bool:
-    """Whether an earlier run has made this picture, and its kernel where one is wanted, with the same settings."""
-    kernel = plan.kernel_paths.get(job)
-    if job.source is None or job.target is None or (kernel is not None and not kernel.is_file()):
-        return False
-    both = job.source.is_file() and job.target.is_file()
-    return both and lists.is_finished(job.target, job.source, plan.settings)
+    to_do = [job for job in jobs if job.problem is None]
+    sources = [Source(job.source, job.under) for job in to_do]
+    with warnings.catch_warnings():  # what `plan` warns of has been said of the pictures
+        warnings.simplefilter("ignore")
+        places = plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep, prepare=False)
+    return dict(zip(to_do, places, strict=True))

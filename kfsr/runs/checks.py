@@ -1,0 +1,89 @@
+"""Every input looked at before the first is started: what cannot be done fails at once, and not after hours."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kfsr.errors import KfsrError, OutputError, UsageError
+from kfsr.recipe import Recipe
+from kfsr.runs.engine import Machine
+from kfsr.runs.events import OnEvent, Progress, known_error, warnings_of
+from kfsr.runs.plan import Job
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A job, with a problem where it cannot be done, and the width and height that its picture's header tells; None
+    where there is no file to look into, as of a pipe."""
+
+    job: Job
+    size: tuple[int, int] | None = None
+
+
+def look(
+    jobs: Sequence[Job], recipe: Recipe, machine: Machine, on_event: OnEvent, *, has_kernel: bool = False
+) -> list[Seen]:
+    """Look into the headers of the inputs: whether they are pictures, whether the results' formats hold so many pixels,
+    and whether they fit into the machine's `max_memory`. Pipes are left alone. has_kernel: none is estimated."""
+    seen = []
+    for n, job in enumerate(jobs, 1):
+        size = None
+        if job.problem is None and _can_be_looked_into(job.source):
+            try:
+                with warnings_of(job.source_name, lambda event: None):  # reading it warns once more
+                    size = machine.size(job.source)
+                    _check(size, job, recipe, machine, has_kernel)
+            except Exception as error:
+                problem = known_error(error)
+                if not isinstance(problem, KfsrError):
+                    raise
+                job = replace(job, problem=problem)
+        seen.append(Seen(job, size))
+        on_event(Progress("", "looking at the pictures", n, len(jobs)))
+    return seen
+
+
+def fitted(recipe: Recipe, size: tuple[int, int]) -> tuple[Recipe, tuple[int, int]]:
+    """The recipe with a whole scale, and the result's size, for a picture of which a header tells this size; that may
+    be turned by 90 degrees when it is read. UsageError as `Recipe.fitted`."""
+    try:
+        at, final = recipe.fitted(*size)
+    except UsageError:
+        if size[0] == size[1]:
+            raise
+        at, final = recipe.fitted(*size[::-1])
+        size = size[::-1]
+    return at, final or (at.scale * size[0], at.scale * size[1])
+
+
+def _can_be_looked_into(path: Path | None) -> bool:
+    """Not pipes and devices, which give what they hold once."""
+    if path is None:
+        return True
+    try:
+        return not _is_stream(os.stat(path).st_mode)  # noqa: PTH116 - Path.stat is slower, and there may be many
+    except OSError:
+        return True
+
+
+def _is_stream(mode: int) -> bool:
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _check(size: tuple[int, int], job: Job, recipe: Recipe, machine: Machine, has_kernel: bool) -> None:
+    from kfsr.cost.memory import largest_tile
+    from kfsr.image import format_by_name, format_by_suffix
+
+    at, (width, height) = fitted(recipe, size)
+    target = format_by_suffix(job.target) if job.target is not None else format_by_name(recipe.format or "png")
+    if max(width, height) > target.max_side:
+        raise OutputError(
+            f"{job.target_name}: {width} x {height} pixels are too many for {target.name}, which holds"
+            f" {target.max_side} a side; write .png or .tif, with --format png for example"
+        )
+    if machine.max_memory is not None:
+        largest_tile(machine.max_memory, size[0] * size[1], at.work(), has_kernel=has_kernel)
