@@ -12,7 +12,7 @@ from kfsr.cost import model as cost
 from kfsr.cost.memory import largest_tile
 from kfsr.cost.model import Cost
 from kfsr.runs import checks
-from kfsr.runs.engine import Machine
+from kfsr.runs.engine import Machine, problems_first
 from kfsr.runs.events import OnEvent
 from kfsr.runs.executors import perform
 from kfsr.runs.plan import Job
@@ -31,7 +31,7 @@ def report(plan: Plan, machine: Machine, as_json: bool, console: Console) -> int
     shared = [cost.of_kernel(_pixels(path, machine), plan.recipe) for path in plan.kernel_from]
     each: list[Cost] = []
     errors: list[Exception | None] = []
-    for job in plan.jobs:
+    for job in problems_first(plan.jobs):
         outcome = perform(job, look, console.on_event)
         about = outcome.value
         status = "to do" if about is not None else outcome.status

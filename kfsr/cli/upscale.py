@@ -17,6 +17,7 @@ from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import upscaling
 from kfsr.runs.events import Event, Outcome, SharedKernel
+from kfsr.runs.lists import STREAM
 from kfsr.runs.upscaling import Plan, Upscaled
 
 FIELDS = (
@@ -91,6 +92,10 @@ def enlarge(
     with console.session():
         options.refuse_output_among(inputs or [], output, recursive)
         sources = options.find_inputs(streams, inputs or [], files_from, recursive)
+        if not dry_run and (output == STREAM or (output is None and any(one.path is None for one in sources))):
+            if as_json:
+                raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
+            streams.refuse_terminal("a picture")
         machine_for = options.once(
             lambda: options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
         )
@@ -113,10 +118,6 @@ def enlarge(
             from kfsr.cli import dry_run as rehearsal  # loads torch
 
             return rehearsal.report(plan, machine, as_json, console)
-        if any(job.target is None and job.problem is None for job in plan.jobs):
-            if as_json:
-                raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
-            streams.refuse_terminal("a picture")
 
         def on_event(event: Event) -> None:
             console.on_event(event)

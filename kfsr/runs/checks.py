@@ -14,6 +14,9 @@ from kfsr.runs.engine import Machine
 from kfsr.runs.events import OnEvent, Progress, known_error, warnings_of
 from kfsr.runs.plan import Job
 
+_TOLD = 100
+"""After so many pictures the progress is told."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -43,7 +46,8 @@ def look(
                     raise
                 job = replace(job, problem=problem)
         seen.append(Seen(job, size))
-        on_event(Progress("", "looking at the pictures", n, len(jobs)))
+        if n % _TOLD == 0:
+            on_event(Progress("", "looking at the pictures", n, len(jobs)))
     return seen
 
 

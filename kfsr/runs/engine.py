@@ -61,8 +61,8 @@ def execute(
     on_event: OnEvent,
     finished: Collection[Job] = (),
 ) -> Generator[Outcome[T], None, None]:
-    """Do the jobs that are not `finished` and have no problem, and yield the outcome of all; those of other processes
-    come in any order.
+    """Do the jobs that are not `finished` and have no problem, and yield the outcome of all: first of those with a
+    problem, then of the others; those of other processes come in any order.
 
     work: is given the path of a lock on the device, too (see `device_lock`). Raises UsageError when standard input
     would have to reach another process. Close the generator in any case: that ends the work.
@@ -70,6 +70,7 @@ def execute(
     processes = machine.executor.processes
     if min(processes, len(jobs)) > 1 and any(job.source is None for job in jobs):
         raise UsageError("'-' cannot be among the pictures of several --workers; name files only")
+    jobs = problems_first(jobs)
     to_do = [job for job in jobs if job.problem is None and job not in finished]
     executor = machine.executor if len(to_do) > 1 else Serial()
     targets = [job.target for job in jobs if job.target is not None]
@@ -94,6 +95,11 @@ def execute(
         finally:
             if executor.processes > 1:
                 tidy(targets)  # what processes that were killed have left
+
+
+def problems_first(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs in the order in which they are told of: what cannot be done is not found out after hours."""
+    return sorted(jobs, key=lambda job: job.problem is None)
 
 
 @contextlib.contextmanager

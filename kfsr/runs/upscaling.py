@@ -41,7 +41,7 @@ class Upscaled:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run settled down to the names; jobs with a problem come first. recipe: without the file of a kernel that was
+    """A run settled down to the names. recipe: without the file of a kernel that was
     read. kernel: for all pictures. kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a
     kernel for all is still to be found from. settings: digest of all that the results are made with. sizes: the
     pictures' widths and heights, as far as their headers tell. kept: the jobs whose results stay as they are, and why.
@@ -83,7 +83,8 @@ def run(
     on_event: OnEvent | None = None,
     **choices: Any,
 ) -> list[Outcome[Upscaled]]:
-    """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
+    """Upscale many pictures as `kfsr upscale` does, and return what became of each, in the order of the inputs; a bad
+    one does not stop the others.
 
     inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
     each result beside its picture; a folder, or a file for one picture. name: of the results, with the fields of
@@ -123,7 +124,8 @@ def run(
             no_overwrite=no_overwrite,
             on_event=on_event,
         )
-    return list(carry_out(plan, machine, on_event))
+    outcomes = {one.job: one for one in carry_out(plan, machine, on_event)}
+    return [outcomes[job] for job in plan.jobs]
 
 
 def prepare(
@@ -171,7 +173,7 @@ def prepare(
     places = [kernels[job].target if job in kernels else None for job in jobs]
     final = [one.job for one in seen]
     made = Plan(
-        sorted(final, key=lambda job: job.problem is None),  # what fails is said first
+        final,
         plain,
         kernel,
         {job: place for job, place in zip(final, places, strict=True) if place is not None},

@@ -146,7 +146,7 @@ def test_what_a_killed_run_left_is_removed_and_what_lives_is_not(photos):
     with locked.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         kfsr_run(photos, "upscale", "face.png", "-o", "out", *QUICK).ok()
-    assert set(names(out)) == {locked.name, alive.name, "face_x2.png"}
+    assert set(names(out)) == {locked.name, alive.name, "face_x2.png", ".kfsr.ndjson"}
 
 
 def test_output_is_closed_from_the_start(photos):

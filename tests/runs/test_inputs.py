@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kfsr.errors import InputError, UsageError
-from kfsr.runs.inputs import Source, find, read_list
+from kfsr.runs.inputs import Source, find
+from kfsr.runs.lists import read_list
 from kfsr.runs.plan import plan
 
 ENDINGS = (".png", ".jpg")
