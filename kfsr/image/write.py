@@ -20,6 +20,7 @@ from kfsr.image.convert import gray_to_srgb
 from kfsr.image.deep_write import encode_deep
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
 from kfsr.image.metadata import profile_for
+from kfsr.image.tiff_deflate import deflated
 from kfsr.image.value import Image
 
 QUALITY = 95
@@ -85,6 +86,8 @@ def _encode(image: Image, target: Format, quality: int | None, prefix: str) -> b
     else:
         picture, profile = _to_pillow(image, target, prefix)
         save = partial(_save, picture, target)
+    if target.name == "TIFF":
+        save = partial(_deflated, save)
     options = _options(target, quality)
     if target.dpi and image.dpi is not None:
         options["dpi"] = image.dpi
@@ -122,7 +125,7 @@ def _options(target: Format, quality: int | None) -> dict[str, Any]:
             return {"lossless": True, "exact": True} if quality is None else {"quality": quality, "exact": True}
         case "PNG":  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
             return {"compress_level": 4}
-        case _:  # TIFF uncompressed: Pillow's compressed writer cannot store EXIF
+        case _:  # TIFF is packed afterwards: Pillow's compressed writer cannot store EXIF
             return {}
 
 
@@ -150,6 +153,10 @@ def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> 
     buffer = io.BytesIO()
     picture.save(buffer, target.name, **options)
     return buffer.getvalue()
+
+
+def _deflated(save: Callable[[dict[str, Any]], bytes], options: dict[str, Any]) -> bytes:
+    return deflated(save(options))
 
 
 def _save_or_explain(
