@@ -55,7 +55,7 @@ def among(sources: Sequence[Source], targets: dict[Path, Path], folder: Path | N
         original = targets.get(path)
         if original is not None and os.path.realpath(original) != real:
             grown = _times(original, path)
-            return grown is not None if one.under is None else grown is None or grown > 0
+            return bool(grown) if one.under is None else grown is None or grown > 0
         named = _NAMED.fullmatch(path.stem)
         return named is not None and any(
             _times(one, path) == float(named["scale"]) for one in stems.get((path.parent, named["stem"]), [])

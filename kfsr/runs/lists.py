@@ -51,7 +51,10 @@ def _as_bytes(data: bytes, about: str) -> bytes:
 def _without_mark(data: bytes) -> str | None:
     """UTF-16 without a byte order mark: every line has an end of its own, of two bytes, one of which is NUL."""
     for encoding, end in (("utf-16-le", b"\r\0\n\0"), ("utf-16-be", b"\0\r\0\n")):
-        if end in data and len(data) % 2 == 0:
+        at = data.find(end)
+        while at >= 0 and at % 2:
+            at = data.find(end, at + 1)
+        if at >= 0 and len(data) % 2 == 0:
             return encoding
     return None
 
