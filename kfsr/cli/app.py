@@ -86,6 +86,11 @@ _PHRASES = (
     (r"^[Ii]nvalid value: ", ""),
     (r"([-\w.']+) is not in the range ([-\w.]+)<=x<=([-\w.]+)", r"\1 is not between \2 and \3"),
     (r"([-\w.']+) is not in the range x>=([-\w.]+)", r"\1 is less than \2"),
+    (r"Input should be a valid integer.*", "must be a whole number"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be greater than or equal to (\S+)", r"must be \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"must be \1 or less"),
+    (r"Input should be", "must be"),
     (r"is not a valid integer( range)?", "is not a whole number"),
     (r"is not a valid float( range)?", "is not a number"),
 )

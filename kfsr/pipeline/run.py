@@ -205,6 +205,8 @@ def estimate_kernel(
     Raises NothingToLearn when a picture is too small or too flat to learn a kernel from.
     """
     recipe = Recipe.make(recipe, **choices)
+    if recipe.size is not None:
+        raise UsageError(f"a kernel is for a whole scale, not for {recipe.size}")
     check_method(recipe)
     several = image if isinstance(image, list | tuple) else [image]
     pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]

@@ -56,11 +56,12 @@ def fitted(recipe: Recipe, size: tuple[int, int]) -> tuple[Recipe, tuple[int, in
     be turned by 90 degrees when it is read. UsageError as `Recipe.fitted`."""
     try:
         at, final = recipe.fitted(*size)
-    except UsageError:
-        if size[0] == size[1]:
-            raise
-        at, final = recipe.fitted(*size[::-1])
-        size = size[::-1]
+    except UsageError as error:
+        try:
+            size = size[::-1]
+            at, final = recipe.fitted(*size)
+        except UsageError:
+            raise error from None
     return at, final or (at.scale * size[0], at.scale * size[1])
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -66,6 +67,16 @@ def test_a_disk_that_is_full(photos):
         assert names(disk) == [".kfsr.ndjson", "face_x2.png", "gray_x2.png"]
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_standard_output_that_is_full(photos):
+    for args in (("-o", "-"), ("--json", "-o", "a.png")):
+        with Path("/dev/full").open("wb") as full:
+            run = command("upscale", "face.png", *args, *QUICK)
+            done = subprocess.run(run, cwd=photos, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 4
+        last = done.stderr.splitlines()[-1]
+        assert last == "kfsr: error: standard output cannot be written (no space left on the disk)"
 
 
 def test_an_input_that_vanishes_meanwhile(photos):
