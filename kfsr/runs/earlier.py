@@ -26,6 +26,8 @@ def among(sources: Sequence[Source], targets: dict[Path, Path], folder: Path | N
 
     - when the list of finished pictures beside it says so (`runs.manifest`), and that it was made of another source:
       to enlarge results once more, their folder is named alone;
+    - when that list says so, it was found in a folder, and what it was made of has been there too and is gone, as long
+      as other pictures are left there;
     - when it has the name that a result of another source in the same folder gets by default, and its size;
     - when it stands where this run puts the result of another source, was found in a folder or has a result's size;
     - when it was found in the folder of this run's results, and that lies inside the folder that was looked into.
@@ -61,7 +63,14 @@ def among(sources: Sequence[Source], targets: dict[Path, Path], folder: Path | N
             _times(one, path) == float(named["scale"]) for one in stems.get((path.parent, named["stem"]), [])
         )
 
+    def has_lost_its_original(real: str, one: Source) -> bool:
+        entry = lists.entry(Path(real))
+        return one.under is not None and entry is not None and entry.place is not None and os.sep not in entry.place
+
     results = {real for real, one in files.items() if is_result(real, one)}
+    lost = {real for real, one in files.items() if real not in results and has_lost_its_original(real, one)}
+    if len(results) + len(lost) < len(files):
+        results |= lost
     return [one for one in sources if one.path is not None and os.path.realpath(one.path) in results]
 
 

@@ -65,6 +65,17 @@ def test_an_original_that_was_moved_is_known_by_its_content(folder):
         assert inputs_of(["out"], "more/") == ["moved.png"]
 
 
+def test_it_is_none_where_its_original_was_beside_it_and_is_gone(folder):
+    result_of(Path("in/a.png"), Path("in/a_x2.png"), 40, 20)
+    picture(Path("in/b.png"), 8, 9)
+    Path("in/a.png").unlink()
+    with pytest.warns(UserWarning, match="left out"):
+        assert inputs_of(["in"]) == ["b.png"]
+    assert inputs_of(["in/a_x2.png", "in/b.png"]) == ["a_x2.png", "b.png"]
+    Path("in/b.png").unlink()
+    assert inputs_of(["in"]) == ["a_x2.png"]
+
+
 def test_a_result_that_was_edited_is_no_input_either(folder):
     result_of(Path("in/a.png"), Path("in/a_x3.png"), 60, 30)
     picture(Path("in/a_x3.png"), 7, 7)
