@@ -5,7 +5,7 @@
 Each seed makes a tree of small pictures with odd names, and among them pipes, sockets, links in circles and to nowhere,
 files and folders that may not be read, empty and damaged files, files that vanish meanwhile, and pictures whose results
 would have one name. `kfsr upscale` is run on it as a folder, a list or by names; then once more with --skip-existing,
-and with another scale. What must hold is in `check`. The runs are in child processes, without root's rights, that are given
+and with another scale. What must hold is in `check`. The runs are in child processes without root's rights and may take
 `SECONDS` for a folder. The exit status is 0 when nothing was found, else 1.
 """
 

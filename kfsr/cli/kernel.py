@@ -70,7 +70,16 @@ def kernel(
         sources = options.find_inputs(streams, inputs or [], files_from, recursive)
         machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)
         written = output is not None or not as_json
-        plan = kernels.prepare(sources, recipe, machine, output=output, shared=shared, written=written, plot=plot)
+        plan = kernels.prepare(
+            sources,
+            recipe,
+            machine,
+            output=output,
+            shared=shared,
+            written=written,
+            plot=plot,
+            on_event=console.on_event,
+        )
     if written and plan.jobs[0].target is None and plan.jobs[0].problem is None:
         if as_json:
             raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")

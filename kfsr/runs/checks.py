@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,11 +27,12 @@ class Seen:
     size: tuple[int, int] | None = None
 
 
-def look(
-    jobs: Sequence[Job], recipe: Recipe, machine: Machine, on_event: OnEvent, *, has_kernel: bool = False
-) -> list[Seen]:
-    """Look into the headers of the inputs: whether they are pictures, whether the results' formats hold so many pixels,
-    and whether they fit into the machine's `max_memory`. Pipes are left alone. has_kernel: none is estimated."""
+Check = Callable[[tuple[int, int], Job], None]
+"""Raises for a picture of which a header tells this size what speaks against the job."""
+
+
+def look(jobs: Sequence[Job], machine: Machine, on_event: OnEvent, check: Check = lambda size, job: None) -> list[Seen]:
+    """Look into the headers of the inputs: whether they are pictures, and what `check` says. Pipes are left alone."""
     seen = []
     for n, job in enumerate(jobs, 1):
         size = None
@@ -39,7 +40,7 @@ def look(
             try:
                 with warnings_of(job.source_name, lambda event: None):  # reading it warns once more
                     size = machine.size(job.source)
-                    _check(size, job, recipe, machine, has_kernel)
+                    check(size, job)
             except Exception as error:
                 problem = known_error(error)
                 if not isinstance(problem, KfsrError):
@@ -79,7 +80,9 @@ def _is_stream(mode: int) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _check(size: tuple[int, int], job: Job, recipe: Recipe, machine: Machine, has_kernel: bool) -> None:
+def check_result(size: tuple[int, int], job: Job, *, recipe: Recipe, max_memory: int | None, has_kernel: bool) -> None:
+    """Whether the result's format holds so many pixels, and whether it can be made within `max_memory`; OutputError and
+    UsageError. has_kernel: none is estimated."""
     from kfsr.cost.memory import largest_tile
     from kfsr.image import format_by_name, format_by_suffix
 
@@ -90,5 +93,5 @@ def _check(size: tuple[int, int], job: Job, recipe: Recipe, machine: Machine, ha
             f"{job.target_name}: {width} x {height} pixels are too many for {target.name}, which holds"
             f" {target.max_side} a side; write .png or .tif, with --format png for example"
         )
-    if machine.max_memory is not None:
-        largest_tile(machine.max_memory, size[0] * size[1], at.work(), has_kernel=has_kernel)
+    if max_memory is not None:
+        largest_tile(max_memory, size[0] * size[1], at.work(), has_kernel=has_kernel)

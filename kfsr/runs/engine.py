@@ -16,6 +16,7 @@ from kfsr.runs import device_lock
 from kfsr.runs.events import Finished, OnEvent, Outcome, Progress, Started, known_error
 from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.manifest import digest
+from kfsr.runs.pipes import is_named_pipe, read_pipe
 from kfsr.runs.plan import Job, tidy
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ class Machine:
         from kfsr.image import read_bytes, read_image
 
         name = "standard input" if path is None else str(path)
-        data = (self.stdin or b"") if path is None else read_bytes(path, name, self.max_pixels)
+        if path is None:
+            data = self.stdin or b""
+        else:
+            data = read_pipe(path) if is_named_pipe(path) else read_bytes(path, name, self.max_pixels)
         return read_image(data, name, self.max_pixels), data
 
     def size(self, path: Path | None) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.existing import Kept, kept, replaced
 from kfsr.runs.inputs import STREAM, Source, find_pictures, usable
 from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
+from kfsr.runs.left_out import kind_of
 from kfsr.runs.names import default_template, result_name
 from kfsr.runs.plan import Job, plan, tidy, with_folders
 
@@ -168,7 +169,8 @@ def prepare(
     machine = machine_for()
     _check_recipe(recipe, machine, has_kernel=beside or bool(examples))
     has_kernel = kernel is not None or bool(originals)
-    seen = checks.look(with_folders(jobs, output, create=create), plain, machine, on_event, has_kernel=has_kernel)
+    check = partial(checks.check_result, recipe=plain, max_memory=machine.max_memory, has_kernel=has_kernel)
+    seen = checks.look(with_folders(jobs, output, create=create), machine, on_event, check)
     with_folders(list(kernels.values()), save_kernel, create=create)
     places = [kernels[job].target if job in kernels else None for job in jobs]
     final = [one.job for one in seen]
@@ -282,7 +284,11 @@ def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: obje
         )
     if STREAM in names:
         raise UsageError("--kernel-from takes files and folders, not standard input")
-    return usable(find_pictures(names, recursive))
+    found = usable(find_pictures(names, recursive))
+    for one in found:
+        if one.path is not None and (kind := kind_of(one.path)):
+            raise InputError(f"{one.path}: is {kind}; --kernel-from reads its pictures twice and takes files")
+    return found
 
 
 def _without_results(examples: Sequence[Source], jobs: Sequence[Job], output: str | None) -> list[Path]:
