@@ -79,8 +79,9 @@ def tell(results: Sequence[Source]) -> None:
     if results:
         names = ", ".join(str(one.path) for one in results[:_SHOWN])
         more = f" and {len(results) - _SHOWN} more" if len(results) > _SHOWN else ""
-        what = "a result of an earlier run" if len(results) == 1 else "results of earlier runs"
-        warnings.warn(f"left out: {names}{more}: {what}; to have it done, name it alone", UserWarning, stacklevel=3)
+        one = "a result of an earlier run; to have it done, name it alone"
+        what = one if len(results) == 1 else "results of earlier runs; to have them done, name them alone"
+        warnings.warn(f"left out: {names}{more}: {what}", UserWarning, stacklevel=3)
 
 
 def _times(original: Path, path: Path) -> float | None:

@@ -51,6 +51,8 @@ def find(
         path = Path(name)
         if name == STREAM and not from_list:
             sources.append(Source(None))
+        elif not name:  # which would be the current folder
+            sources.append(Source(path, None, InputError("an input has an empty name; check the quotes")))
         elif "\0" in name:
             sources.append(Source(path, None, InputError(f"{name!r}: there is a NUL in this name; check the name")))
         elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for names that are too long

@@ -40,6 +40,12 @@ def test_recursive_goes_into_sub_folders_and_remembers_them(tree):
     assert [str(one.under) for one in found] == [".", ".", "sub", "sub/deep"]
 
 
+def test_an_empty_name_is_not_the_current_folder(tree):
+    with pytest.raises(InputError, match="empty name"):
+        find([""], ENDINGS)
+    assert [one.problem is None for one in find(["", "scans/b.png"], ENDINGS)] == [False, True]
+
+
 def test_a_link_to_a_parent_is_no_trap(tree):
     (tree / "scans" / "again").symlink_to(tree / "scans")
     assert len(find(["scans"], ENDINGS, recursive=True)) == 4
