@@ -53,7 +53,7 @@ def _kept_said(counts: dict[str, int]) -> Iterator[None]:
     except Stopped as stop:
         if done := counts.get("done", 0):
             what = "1 result is finished and kept" if done == 1 else f"{done} results are finished and kept"
-            stop.kept = f"{what}; the same command with --skip-existing goes on"
+            stop.kept = f"{what}; the same command with --skip-existing goes on" if "skipped" in counts else what
         raise
 
 

@@ -91,6 +91,12 @@ def test_what_a_format_cannot_hold_is_found_before_the_work(photos, name, size):
     assert PIL.Image.open(photos / "out" / "wide_x2.png").size == (2 * size[0], 2 * size[1])
 
 
+def test_a_file_of_4_gb_is_found_before_the_work(photos):
+    PIL.Image.new("1", (9500, 9500)).save(photos / "huge.tif", compression="group4")
+    line = kfsr_run(photos, "upscale", "huge.tif", "-s", "4", "--max-pixels", "100000000", *QUICK).error_line(4)
+    assert "38000 x 38000 pixels are too many for TIFF, whose files hold 4 GB" in line
+
+
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_max_memory_refuses_only_what_does_not_fit(photos, dry):
     PIL.Image.new("RGB", (2000, 2000)).save(photos / "large.png")
