@@ -16,7 +16,7 @@ from kfsr.runs.engine import Machine, problems_first
 from kfsr.runs.events import OnEvent
 from kfsr.runs.executors import perform
 from kfsr.runs.plan import Job
-from kfsr.runs.upscaling import Plan
+from kfsr.runs.preparing import Plan
 
 
 def report(plan: Plan, machine: Machine, as_json: bool, console: Console) -> int:

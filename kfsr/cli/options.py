@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +13,17 @@ import typer
 
 import kfsr.estimators.registry as estimators
 import kfsr.solvers.registry as solvers
+from kfsr.cli.parsers import (
+    DEVICES,
+    check_seed,
+    listed_names,
+    one_of,
+    parse_box,
+    parse_device,
+    parse_format,
+    parse_memory,
+    parse_scale,
+)
 from kfsr.cli.streams import Streams
 from kfsr.errors import InputError, UsageError
 from kfsr.recipe import MOST_UNCERTAIN, Recipe
@@ -22,7 +32,6 @@ from kfsr.runs.executors import Processes, Serial
 from kfsr.runs.inputs import Source, find_pictures
 from kfsr.runs.lists import STREAM, read_list
 from kfsr.settings import PRESETS
-from kfsr.size import MOST, Size, parse_factor
 
 T = TypeVar("T")
 
@@ -30,85 +39,6 @@ _ENDINGS = frozenset([".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp",
 """Of what is written: a second input of such a name that does not exist is most likely meant as the output."""
 
 
-def one_of(names: Iterable[str]) -> dict[str, Any]:
-    """The part of an option that takes one of these names: check, help and completion."""
-    known = list(names)
-
-    def parse(value: str) -> str:
-        if value not in known:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
-        return value
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in known if name.startswith(incomplete)]
-
-    return {"metavar": f"[{'|'.join(known)}]", "parser": parse, "autocompletion": complete}
-
-
-def _check_seed(seed: int | None) -> int | None:
-    # Not min= and max=, which would print a number of nineteen digits in every help.
-    if seed is not None and not 0 <= seed < 2**63:
-        raise typer.BadParameter(f"{seed} is not between 0 and 2**63 - 1")
-    return seed
-
-
-def _parse_size(size: str) -> int:
-    from kfsr.cost.memory import in_bytes
-
-    try:
-        return in_bytes(size)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _listed(summaries: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({summary})" for name, summary in summaries.items())
-
-
-def _parse_scale(scale: str | float) -> float:
-    """A whole number as int, one like 1.5 as float."""
-    factor = parse_factor(str(scale))
-    if factor is None:
-        raise typer.BadParameter(f"{scale!r} is no factor; write it like 2, x4 or 1.5")
-    if factor > MOST:
-        raise typer.BadParameter(
-            f"{factor:g} is too much at once, {MOST} is the most; enlarge by {MOST}, and then the result once more"
-        )
-    if factor < 1:
-        raise typer.BadParameter(f"{factor:g} would make the picture smaller; use 1 (which deblurs) to {MOST}")
-    return int(factor) if factor.is_integer() else factor
-
-
-def _parse_box(size: str) -> str:
-    try:
-        Size.parse(size)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-    if "x" not in size.lower():
-        raise typer.BadParameter(f"{size!r} is no size in pixels; write 1920x1080, 1920x or x1080, or --scale {size}")
-    return size.strip().lower()
-
-
-def _parse_format(name: str) -> str:
-    from kfsr.image import format_by_name
-
-    try:
-        return format_by_name(name).suffixes[0].removeprefix(".")
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _parse_device(device: str) -> str:
-    if device == "mps":
-        raise typer.BadParameter("mps has no float64, which kfsr computes with; use cpu")
-    if re.fullmatch(r"cuda:\d{1,4}", device):
-        return f"cuda:{int(device[5:])}"
-    if device not in _DEVICES:
-        raise typer.BadParameter(f"{device!r} is not one of auto, cpu, cuda, or cuda:1 for a second GPU")
-    return device
-
-
-_DEVICES = ("auto", "cpu", "cuda")
 _Field = tuple[Any, tuple[str, ...], dict[str, Any]]
 
 
@@ -122,14 +52,14 @@ _FIELDS: dict[str, _Field] = {
         "--scale",
         "-s",
         metavar="N",
-        parser=_parse_scale,
+        parser=parse_scale,
         help="Scale factor, 1 to 4; 1 deblurs. One like 1.5 is the next whole one, then shrunk.",
     ),
     "size": _field(
         str,
         "--size",
         metavar="WxH",
-        parser=_parse_box,
+        parser=parse_box,
         help="Size of the result in place of a scale: 1920x, x1080, or 1920x1080, which it fits into.",
     ),
     "kernel_method": _field(str, "--kernel-method"),
@@ -191,14 +121,14 @@ _FIELDS: dict[str, _Field] = {
         int,
         "--seed",
         metavar="N",
-        callback=_check_seed,
+        callback=check_seed,
         help="Seed of all random numbers; on one machine (CPU) it repeats the result.",
     ),
     "format": _field(
         str,
         "--format",
         metavar="NAME",
-        parser=_parse_format,
+        parser=parse_format,
         show_default="the picture's own, or what the name of -o says",
         help="Format of the results: png, jpg, webp, tif, bmp or avif.",
     ),
@@ -230,7 +160,7 @@ def recipe_option(field: str, aliases: Sequence[str] = (), scale: int | None = N
     kind, names, rest = _FIELDS[field]
     if field in _METHODS:
         what, registry = _METHODS[field]
-        rest = {"help": f"{what}: {_listed(registry.summaries(scale))}.", **one_of(registry.names(scale))}
+        rest = {"help": f"{what}: {listed_names(registry.summaries(scale))}.", **one_of(registry.names(scale))}
     default = getattr(Recipe(), field)
     shown: dict[str, Any] = {"show_default": False if default is None or default is False else str(default)}
     return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
@@ -259,8 +189,8 @@ DeviceOption = Annotated[
         "--device",
         help="Where to compute; auto takes a CUDA GPU if there is one.",
         metavar="[auto|cpu|cuda|cuda:N]",
-        parser=_parse_device,
-        autocompletion=lambda incomplete: [one for one in _DEVICES if one.startswith(incomplete)],
+        parser=parse_device,
+        autocompletion=lambda incomplete: [one for one in DEVICES if one.startswith(incomplete)],
     ),
 ]
 ThreadsOption = Annotated[
@@ -293,7 +223,7 @@ MaxMemoryOption = Annotated[
     typer.Option(
         "--max-memory",
         metavar="SIZE",
-        parser=_parse_size,
+        parser=parse_memory,
         show_default="no limit",
         help="Solve in tiles small enough for this much memory (4G, 1500M); with a GPU, of its memory.",
     ),

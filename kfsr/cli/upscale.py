@@ -18,7 +18,8 @@ from kfsr.recipe import Recipe
 from kfsr.runs import upscaling
 from kfsr.runs.events import Event, Outcome, SharedKernel
 from kfsr.runs.lists import STREAM
-from kfsr.runs.upscaling import Plan, Upscaled
+from kfsr.runs.preparing import Plan, prepare
+from kfsr.runs.upscaling import Upscaled
 
 FIELDS = (
     *(
@@ -99,7 +100,7 @@ def enlarge(
         machine_for = options.once(
             lambda: options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
         )
-        plan = upscaling.prepare(
+        plan = prepare(
             sources,
             recipe,
             machine_for,
