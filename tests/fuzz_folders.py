@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SECONDS = 120
+CHUNK = 50
 QUICK = ("--kernel-method", "bicubic", "--solver", "bicubic", "--threads", "1")
 STEMS = (
     *("photo", "a b", "größe", "IMG[1]", "what?", "st*r", "{stem}", "%s", "it's", 'quo"te', "dots..", "new\nline"),
@@ -282,9 +283,11 @@ def main() -> int:
     if options.child:
         child(*options.child)
         return 0
-    findings = search(options.seed, options.seed + options.folders)
-    for one in findings:
-        print(one)
+    findings, last = [], options.seed + options.folders
+    for first in range(options.seed, last, CHUNK):
+        found = search(first, min(first + CHUNK, last))
+        findings += found
+        print(*found, f"up to seed {min(first + CHUNK, last) - 1}: {len(findings)} findings", sep="\n", flush=True)
     kinds = Counter(one.split(": ", 1)[0] for one in findings)
     print(f"{options.folders} folders from seed {options.seed}: {len(kinds)} with findings")
     return 1 if findings else 0

@@ -53,14 +53,15 @@ _FIELDS: dict[str, _Field] = {
         "-s",
         metavar="N",
         parser=parse_scale,
-        help="Scale factor, 1 to 4; 1 deblurs. One like 1.5 is the next whole one, then shrunk.",
+        help="Scale factor, 1 to 4; 1 deblurs.",
     ),
     "size": _field(
         str,
         "--size",
         metavar="WxH",
         parser=parse_box,
-        help="Size of the result in place of a scale: 1920x, x1080, or 1920x1080, which it fits into.",
+        help="Size of the result in place of a scale: 1920x, x1080, or 1920x1080, which it fits into. As with a scale "
+        "like 1.5, the picture is enlarged by the next whole scale and shrunk.",
     ),
     "kernel_method": _field(str, "--kernel-method"),
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
