@@ -28,7 +28,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECONDS = 120
+SECONDS = 300
 CHUNK = 50
 QUICK = ("--kernel-method", "bicubic", "--solver", "bicubic", "--threads", "1")
 STEMS = (
