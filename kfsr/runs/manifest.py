@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +69,8 @@ def record(target: Path, result: bytes, source: str, settings: str, place: Path 
     """Write down that `target` is about to hold `result`. source: the input's digest, taken when it was read. place:
     the input's file.
 
-    Raises OutputError when the list cannot be written. One write at the end of the file: runs that share a folder do
-    not mix their lines.
+    Raises OutputError when the list cannot be written; where only the permission is missing, a UserWarning says so. One
+    write at the end of the file: runs that share a folder do not mix their lines.
     """
     values = {"file": target.name, "sha256": digest(result), "input_sha256": source, "settings": settings}
     if place is not None:
@@ -86,6 +87,10 @@ def record(target: Path, result: bytes, source: str, settings: str, place: Path 
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except PermissionError:  # somebody else's, in a folder that many write to
+        warnings.warn(
+            f"{path}: no permission to write in this list; a later run will not know {target.name}", stacklevel=2
+        )
     except OSError as error:
         what = f"the list of finished pictures beside it, {path.name}, cannot be written ({error.strerror})"
         raise OutputError(f"{target}: {what}; free some space or choose another folder") from error

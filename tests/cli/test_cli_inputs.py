@@ -121,6 +121,16 @@ def test_a_sub_folder_and_a_file_that_may_not_be_read_fail_alone(scans):
 
 
 @POSIX
+def test_somebody_elses_list_of_results_is_no_obstacle(photos):
+    (photos / ".kfsr.ndjson").touch(mode=0o444)
+    args = command("upscale", "face.png", *QUICK)
+    done = subprocess.run([*dropped(), *args], cwd=photos, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ".kfsr.ndjson: no permission to write in this list" in done.stderr
+    assert (photos / "face_x2.png").exists()
+
+
+@POSIX
 def test_links_that_lead_nowhere_or_in_circles_fail_alone(scans):
     (scans / "d" / "gone.png").symlink_to("nowhere.png")
     (scans / "d" / "loop.png").symlink_to("loop.png")
