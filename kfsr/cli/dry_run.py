@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kfsr.cli.console import Console
+from kfsr.cli.outcomes import subject_of
 from kfsr.cli.status import conclude_run
 from kfsr.cli.streams import describe
 from kfsr.cost import model as cost
@@ -36,7 +37,7 @@ def report(plan: Plan, machine: Machine, as_json: bool, console: Console) -> int
         about = outcome.value
         status = "to do" if about is not None else outcome.status
         if outcome.error is not None:
-            console.failure(outcome.error, job.source_name)
+            console.failure(outcome.error, subject_of(outcome))
         elif not as_json:
             costs = f", {about.in_words()}" if about is not None and job in plan.sizes else ""
             if job in plan.kept:

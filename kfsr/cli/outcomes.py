@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from kfsr.cli.console import Console
 from kfsr.cli.status import Stopped, conclude_run
 from kfsr.cli.streams import describe
+from kfsr.errors import OutputError
 from kfsr.runs.events import Outcome
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ def follow(
     with _kept_said(counts), closing(outcomes):
         for outcome in outcomes:
             if outcome.error is not None:
-                console.failure(outcome.error, outcome.job.source_name)
+                console.failure(outcome.error, subject_of(outcome))
             else:
                 tell(outcome)
             if record is not None:
@@ -43,6 +44,12 @@ def follow(
         if record is not None:
             console.streams.write_record({"summary": counts})
     return conclude_run(errors)
+
+
+def subject_of(outcome: Outcome[Any]) -> str:
+    """What a failure is about: the input, but where a result cannot be written, the result, which its message names."""
+    is_said = isinstance(outcome.error, OutputError) and outcome.job.target_name in str(outcome.error)
+    return "" if is_said else outcome.job.source_name
 
 
 @contextlib.contextmanager
