@@ -20,7 +20,11 @@ from kfsr.image.convert import gray_to_srgb
 from kfsr.image.deep_write import encode_deep
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
 from kfsr.image.metadata import profile_for
+from kfsr.image.tiff_deflate import deflated
 from kfsr.image.value import Image
+
+QUALITY = 95
+"""Of JPEG and AVIF where none is asked for."""
 
 # A JPEG segment's length is 16 bits, two of its bytes are the length itself.
 _JPEG_SEGMENT = 65533
@@ -33,7 +37,10 @@ _ENCODE_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, Key
 
 
 def write_image(
-    image: Image, path: str | os.PathLike[str], quality: int = 95, announce: Callable[[bytes], None] | None = None
+    image: Image,
+    path: str | os.PathLike[str],
+    quality: int | None = None,
+    announce: Callable[[bytes], None] | None = None,
 ) -> None:
     """Write `image` to `path` in the format of its ending, whole or not at all.
 
@@ -48,22 +55,22 @@ def write_image(
     write_bytes(path, data)
 
 
-def encode_image(image: Image, format: str, quality: int = 95) -> bytes:
+def encode_image(image: Image, format: str, quality: int | None = None) -> bytes:
     """`image` as the bytes of a file in `format` (Pillow's name or an ending, in any case).
 
     Values are rounded to the picture's depth, and to 8 bits with a UserWarning where the format has no 16. EXIF, XMP,
-    ICC and resolution go in where the format holds them. `quality` (1..100) is for
-    JPEG and AVIF, both with colour at full resolution; PNG, TIFF, BMP and WebP are written without loss, WebP
-    because its lossy form halves the resolution of colour. JPEG and BMP have no transparency: what is not
+    ICC and resolution go in where the format holds them. `quality` (1..100, None: 95) is for
+    JPEG and AVIF, both with colour at full resolution. WebP is written without loss where it is None, since its lossy
+    form halves the resolution of colour; PNG, TIFF and BMP always are. JPEG and BMP have no transparency: what is not
     opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written as RGB there.
     Raises UsageError for an unknown format or quality, OutputError when the format cannot hold the picture.
     """
     return _encode(image, format_by_name(format), quality, "")
 
 
-def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
+def _encode(image: Image, target: Format, quality: int | None, prefix: str) -> bytes:
     """As encode_image; `prefix` begins every message and names the file."""
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"{prefix}quality must be from 1 to 100, not {quality}")
     if max(image.size) > target.max_side:
         raise OutputError(
@@ -79,6 +86,8 @@ def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
     else:
         picture, profile = _to_pillow(image, target, prefix)
         save = partial(_save, picture, target)
+    if target.name == "TIFF":
+        save = partial(_deflated, save)
     options = _options(target, quality)
     if target.dpi and image.dpi is not None:
         options["dpi"] = image.dpi
@@ -108,15 +117,15 @@ def _warn(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=4)
 
 
-def _options(target: Format, quality: int) -> dict[str, Any]:
+def _options(target: Format, quality: int | None) -> dict[str, Any]:
     match target.name:
         case "JPEG" | "AVIF":
-            return {"quality": quality, "subsampling": "4:4:4"}
+            return {"quality": quality or QUALITY, "subsampling": "4:4:4"}
         case "WEBP":  # exact: keep colours under transparent pixels
-            return {"lossless": True, "exact": True}
+            return {"lossless": True, "exact": True} if quality is None else {"quality": quality, "exact": True}
         case "PNG":  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
             return {"compress_level": 4}
-        case _:  # TIFF uncompressed: Pillow's compressed writer cannot store EXIF
+        case _:  # TIFF is packed afterwards: Pillow's compressed writer cannot store EXIF
             return {}
 
 
@@ -144,6 +153,10 @@ def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> 
     buffer = io.BytesIO()
     picture.save(buffer, target.name, **options)
     return buffer.getvalue()
+
+
+def _deflated(save: Callable[[dict[str, Any]], bytes], options: dict[str, Any]) -> bytes:
+    return deflated(save(options))
 
 
 def _save_or_explain(
