@@ -163,7 +163,8 @@ class ShakeSettings:
     coarse and on the two finest levels. sharpness_starts: first values of the L0 weight, each tried until the last
     `levels_together`; it falls by `sharpness_decay` a round down to `sharpness_end`. edge_width: deviation of a
     photograph's own edges, pixels, on the finest `wide_levels`; on coarser ones they are steps. flatness: weight of the
-    squared gradients in the deconvolution that tells which start is best. last_coupling: ends the splitting. smallness,
+    squared gradients in the deconvolution that tells which start is best; judging_flatness: whether a finished kernel
+    is right, with less weight on the finest detail, where noise is. last_coupling: ends the splitting. smallness,
     smoothness, iterations: of the kernel's least squares. rim: share of the kernel's reach that is left out along the
     border. cut: share of the peak under which a value is noise; island: share of the weight under which a part is.
     room, extra: a kernel's canvas is `room` times as wide as what was found, and `extra` pixels. polish_rounds: at the
@@ -186,6 +187,7 @@ class ShakeSettings:
     edge_width: float = 0.4
     wide_levels: int = 2
     flatness: float = 0.01
+    judging_flatness: float = 0.03
     last_coupling: float = 1e3
     smallness: float = 2.0
     smoothness: float = 1e-3
@@ -316,7 +318,7 @@ class AutoSettings:
     least_shake: at scale 1, probability of a shake from which on one is looked for; least_shake_if_sharp: the same
     where the picture may well be sharp; most_spread: how spread the
     gradients of its picture may then be, against those of the picture as it is; most_beside_soft: the same against the
-    picture that a Gaussian or disk gives, where one of these is likelier."""
+    picture that a Gaussian or disk gives, where a shake is less probable than `unlikely_shake`."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -326,8 +328,9 @@ class AutoSettings:
     pixels: int = 256**2
     least_shake: float = 0.01
     least_shake_if_sharp: float = 0.05
-    most_spread: float = 1.01
+    most_spread: float = 1.005
     most_beside_soft: float = 0.98
+    unlikely_shake: float = 0.2
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 

@@ -275,7 +275,9 @@ def spreads(problem: Problem, kernels: Sequence[Kernel]) -> list[float]:
     cfg = problem.settings.shake
     planes = [torch.from_numpy(plane.astype(np.float32)) for plane in problem.luminances]
     windows, _ = _cut(planes, planes, cfg)
-    return [sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg.flatness) for kernel in kernels]
+    return [
+        sparsity(windows, torch.from_numpy(kernel.array.copy()).float(), cfg.judging_flatness) for kernel in kernels
+    ]
 
 
 def uncertainty(problem: Problem, kernel: Kernel) -> float:
