@@ -66,7 +66,7 @@ class SoftnessSettings:
     spreads of it, since too large a kernel rings. least_doubt, doubt: uncertainty that the solver is told, and what is
     added per spread. handled_noise: [-1, 1] units, from which on noise that is not white says that a camera did more to
     the picture than blur it; what is then taken from the log size, added to the noise that the solver is told, and to
-    the uncertainty."""
+    the uncertainty. unsure: probability of that it is no Gaussian or disk that halves this."""
 
     windows: int = 6
     maybe_sharp: float = 0.1
@@ -82,6 +82,7 @@ class SoftnessSettings:
     caution_of_handled: float = 0.3
     noise_of_handled: float = 0.08
     doubt_of_handled: float = 0.9
+    unsure: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,7 @@ class AutoSettings:
     least_shake: at scale 1, probability of a shake from which on one is looked for; least_shake_if_sharp: the same
     where the picture may well be sharp; most_spread: how spread the
     gradients of its picture may then be, against those of the picture as it is; most_beside_soft: the same against the
-    picture that a Gaussian or disk gives, where a shake is less probable than `unlikely_shake`."""
+    picture that a Gaussian or disk gives, where one of these is likelier."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -330,7 +331,6 @@ class AutoSettings:
     least_shake_if_sharp: float = 0.05
     most_spread: float = 1.005
     most_beside_soft: float = 0.98
-    unlikely_shake: float = 0.2
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 

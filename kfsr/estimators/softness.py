@@ -177,6 +177,8 @@ def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Sof
         kind = "shake"
     noise = math.exp(float(rest[:, 7].mean()))
     handled = _handled(math.exp(float(np.quantile(rest[:, 7], 0.75))), white, settings)
+    # Where it may as well be a shake, that reading is worth little.
+    handled /= 1 + ((1 - odds["gaussian"] - odds["disk"]) / settings.unsure) ** 2
     noise = max(noise, white) + settings.noise_of_handled * handled
     disk = odds["disk"] > odds["gaussian"]
     # A variance's logarithm is twice that of the deviation.

@@ -58,9 +58,8 @@ def _of_problem(problem: Problem) -> Kernel:
 def _at_own_size(problem: Problem) -> Kernel:
     """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one.
 
-    A path is only taken where the picture that it gives is sparser than the picture as it is, and than the one that the
-    Gaussian or disk gives, unless a shake is the likeliest; clearly sparser where a shake is unlikely. Wrong paths make
-    it less sparse.
+    A path is only taken where the picture that it gives is sparser than the picture as it is, and clearly sparser than
+    the one that the Gaussian or disk gives, unless a shake is the likeliest; wrong paths make it less sparse.
     """
     seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
@@ -70,9 +69,7 @@ def _at_own_size(problem: Problem) -> Kernel:
     with suppress(NothingToLearn):
         path = shake.of_problem(problem)
         spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
-        most = math.inf if seen.kind == "shake" else 1.0
-        if seen.kind != "sharp" and seen.odds["shake"] < cfg.unlikely_shake:
-            most = cfg.most_beside_soft
+        most = {"sharp": 1.0, "shake": math.inf}.get(seen.kind, cfg.most_beside_soft)
         if spread < min(cfg.most_spread * as_it_is, most * as_soft):
             problem.choice = f"shake: its picture is {spread / as_it_is:.2f} times as spread as it was ({odds})"
             return stamped(problem, "shake", path)
