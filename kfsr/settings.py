@@ -318,7 +318,8 @@ class AutoSettings:
     the root of more, which show a smaller blur. bicubic: when the kernel is taken for that of a bicubic resize.
     least_shake: at scale 1, probability of a shake from which on one is looked for; least_shake_if_sharp: the same
     where the picture may well be sharp; most_spread: how spread the
-    gradients of its picture may then be, against those of the picture as it is; most_beside_soft: the same against the
+    gradients of its picture may then be, against those of the picture as it is; most_spread_if_shaken: the same where a
+    shake is more probable than `surely_shaken`; most_beside_soft: against the
     picture that a Gaussian or disk gives, where one of these is likelier."""
 
     gaussian_method: str = "spectral"
@@ -330,6 +331,8 @@ class AutoSettings:
     least_shake: float = 0.01
     least_shake_if_sharp: float = 0.05
     most_spread: float = 1.005
+    most_spread_if_shaken: float = 1.06
+    surely_shaken: float = 0.9
     most_beside_soft: float = 0.98
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
