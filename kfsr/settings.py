@@ -332,7 +332,7 @@ class AutoSettings:
     least_shake_if_sharp: float = 0.05
     most_spread: float = 1.005
     most_spread_if_shaken: float = 1.06
-    surely_shaken: float = 0.9
+    surely_shaken: float = 0.8
     most_beside_soft: float = 0.98
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
