@@ -320,7 +320,8 @@ class AutoSettings:
     where the picture may well be sharp; most_spread: how spread the
     gradients of its picture may then be, against those of the picture as it is; most_spread_if_shaken: the same where a
     shake is more probable than `surely_shaken`; most_beside_soft: against the
-    picture that a Gaussian or disk gives, where one of these is likelier."""
+    picture that a Gaussian or disk gives, where one of these is likelier; most_beside_soft_if_far: the same for a path
+    whose deviation is more than `far` times that of the Gaussian or disk."""
 
     gaussian_method: str = "spectral"
     most_noise: float = 0.06
@@ -334,6 +335,8 @@ class AutoSettings:
     most_spread_if_shaken: float = 1.06
     surely_shaken: float = 0.8
     most_beside_soft: float = 0.98
+    most_beside_soft_if_far: float = 1.05
+    far: float = 2.5
     bicubic: BicubicSettings = field(default_factory=BicubicSettings)
 
 

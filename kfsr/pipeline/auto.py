@@ -61,7 +61,8 @@ def _at_own_size(problem: Problem) -> Kernel:
     A path is only taken where the picture that it gives is sparser than the picture as it is, and clearly sparser than
     the one that the Gaussian or disk gives, unless a shake is the likeliest; wrong paths make it less sparse.
     So do right ones in grain and under compression: where a shake is sure, only a clearly less sparse picture tells
-    against its path.
+    against its path. Of a Gaussian's picture the path is a blob of its size, so one that reaches much further need not
+    be sparser.
     """
     seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
@@ -71,7 +72,9 @@ def _at_own_size(problem: Problem) -> Kernel:
     with suppress(NothingToLearn):
         path = shake.of_problem(problem)
         spread, as_it_is, as_soft = shake.spreads(problem, (path, softness.DELTA, seen.kernel))
-        most = {"sharp": 1.0, "shake": math.inf}.get(seen.kind, cfg.most_beside_soft)
+        far = path.trace > cfg.far**2 * seen.kernel.trace
+        beside_soft = cfg.most_beside_soft_if_far if far else cfg.most_beside_soft
+        most = {"sharp": 1.0, "shake": math.inf}.get(seen.kind, beside_soft)
         surely = seen.odds["shake"] > cfg.surely_shaken
         if spread < min((cfg.most_spread_if_shaken if surely else cfg.most_spread) * as_it_is, most * as_soft):
             problem.choice = f"shake: its picture is {spread / as_it_is:.2f} times as spread as it was ({odds})"
