@@ -40,7 +40,8 @@ OWNERS = {
     "click": ("cli",),
     "tqdm": ("cli",),
     "PIL": ("image", "training"),
-    "numpngw": ("image",),
+    "imagecodecs": ("image",),
+    "tifffile": ("image",),
     "pillow_heif": ("image",),
 }
 

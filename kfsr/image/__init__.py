@@ -1,15 +1,17 @@
-"""Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
+"""Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow and tifffile."""
 
 from kfsr.files import remove_stale, write_bytes
 from kfsr.image.colour import luma
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
-from kfsr.image.read import read_bytes, read_image, read_size
+from kfsr.image.read import Pages, read_bytes, read_image, read_pages, read_size
 from kfsr.image.resample import lanczos
 from kfsr.image.value import Image, unpremultiply
-from kfsr.image.write import encode_image, write_image
+from kfsr.image.write import StackWriter, encode_image, write_image
 
 __all__ = [
     "Image",
+    "Pages",
+    "StackWriter",
     "encode_image",
     "format_by_name",
     "format_by_suffix",
@@ -17,6 +19,7 @@ __all__ = [
     "luma",
     "read_bytes",
     "read_image",
+    "read_pages",
     "read_size",
     "readable_formats",
     "remove_stale",

@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-import PIL.Image
+from kfsr.image import ifd, microscopy
 
 _PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112
@@ -15,11 +15,18 @@ _STORAGE_TAGS = frozenset(
     {0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010A, 0x0111, ORIENTATION, 0x0115, 0x0116}
     | {0x0117, 0x011C, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x015B, 0x0201}
     | {0x0202, 0x0211, 0x0212, 0x0213, 0x0214, 0x8773, 0xA002, 0xA003}
+    # The pitch of the sensor's pixels, and places counted in pixels.
+    | {0xA20E, 0xA20F, 0xA210, 0x9214, 0xA214}
 )
 
-# What is worth taking from the tags of a TIFF file, where EXIF and storage share one list: description, make,
-# model, resolution, software, date, artist, copyright.
-_TIFF_TAGS = (0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298)
+# What is worth taking from the tags of a TIFF file, where EXIF and storage share one list: names of document and page,
+# description, make, model, software, date, artist, computer, rating, resolution, Windows' texts, copyright, EXIF, GPS.
+_TIFF_TAGS = (
+    *(0x010D, 0x011D, 0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749),
+    *(0x011A, 0x011B, 0x0128, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0x8298, ifd.EXIF, ifd.GPS),
+)
+_RESOLUTION_TAGS = (0x011A, 0x011B, 0x0128)
+_DESCRIPTION, _MAKER_NOTE = 0x010E, 0x927C
 
 # JPEG stores 16 bits.
 _LARGEST_DPI = 65535
@@ -56,29 +63,61 @@ def split_exif(raw: bytes | None) -> tuple[int, bytes | None]:
     return (orientation if 1 <= orientation <= 8 else 1), _PREFIX + bytes(block)
 
 
-def tiff_exif(image: PIL.Image.Image) -> bytes | None:
-    """EXIF from the descriptive tags of an opened, not yet loaded, TIFF picture; None when it has none."""
-    source = image.getexif()
-    kept = PIL.Image.Exif()
-    try:
-        for tag in _TIFF_TAGS:
-            if tag in source:
-                kept[tag] = source[tag]
-        for tag in (_EXIF_IFD, _GPS_IFD):
-            inner: dict[int, Any] = source.get_ifd(tag)
-            if inner:
-                kept[tag] = {key: value for key, value in inner.items() if key not in _STORAGE_TAGS}
-        return kept.tobytes() if len(kept) else None
-    except (ValueError, TypeError, KeyError, struct.error, OSError, SyntaxError):
-        return None  # tags too damaged to copy: the pixels are what counts
+def descriptive(directory: ifd.Directory) -> ifd.Directory:
+    """The tags of a TIFF that describe its picture, byte for byte; those that describe the file's pixels stay away."""
+    kept = directory.only(_TIFF_TAGS)
+    description = kept.get(_DESCRIPTION)
+    if description is not None and microscopy.is_description(description.value):
+        kept = kept.without([_DESCRIPTION, *_RESOLUTION_TAGS])  # a microscope's
+    inner = {tag: one.without(_STORAGE_TAGS) for tag, one in kept.inner.items()}
+    return ifd.Directory(kept.entries, inner)
 
 
-def png_text_exif(text: str) -> bytes | None:
-    """EXIF from the "Raw profile type exif" text that ImageMagick wrote before PNG had an EXIF chunk."""
+def tiff_tags(exif: bytes | None) -> ifd.Directory:
+    """An EXIF block as tags of a TIFF, without its resolution, which is stored by itself. Raises struct.error for a
+    damaged block."""
+    if exif is None:
+        return ifd.Directory()
+    return ifd.parse_exif(exif).without((*_STORAGE_TAGS, *_RESOLUTION_TAGS))
+
+
+def with_resolution(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
+    """EXIF that says the resolution too, for formats that have no other place for it. A block that has one, or notes
+    of a camera's maker, which must not be moved, stays as it is."""
+    if dpi is None:
+        return exif
     try:
-        return bytes.fromhex("".join(text.split("\n")[3:]))
-    except ValueError:
+        tags = ifd.Directory() if exif is None else ifd.parse_exif(exif)
+    except struct.error:
+        return exif
+    inner = tags.inner.get(ifd.EXIF)
+    if tags.get(_RESOLUTION_TAGS[0]) is not None or (inner is not None and inner.get(_MAKER_NOTE) is not None):
+        return exif
+    across, down = (round(value * 10) for value in dpi)
+    return ifd.exif_block(
+        tags.plus(
+            ifd.Entry.of(_RESOLUTION_TAGS[0], ifd.RATIONAL, across, 10),
+            ifd.Entry.of(_RESOLUTION_TAGS[1], ifd.RATIONAL, down, 10),
+            ifd.Entry.of(_RESOLUTION_TAGS[2], ifd.SHORT, 2),
+        )
+    )
+
+
+def exif_resolution(exif: bytes | None) -> tuple[float, float] | None:
+    """Pixels per inch that EXIF says, as stored."""
+    try:
+        tags = ifd.Directory() if exif is None else ifd.parse_exif(exif)
+    except struct.error:
         return None
+    found = [tags.get(tag) for tag in _RESOLUTION_TAGS]
+    numbers = [() if one is None else one.numbers() for one in found]
+    if len(numbers[0]) != 2 or len(numbers[1]) != 2 or not numbers[0][1] or not numbers[1][1]:
+        return None
+    unit = numbers[2][0] if numbers[2] else 2
+    factor = {2: 1.0, 3: 2.54}.get(unit)
+    if factor is None:
+        return None
+    return numbers[0][0] / numbers[0][1] * factor, numbers[1][0] / numbers[1][1] * factor
 
 
 def profile_for(icc_profile: bytes | None, channels: int) -> bytes | None:

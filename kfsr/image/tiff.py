@@ -1,0 +1,224 @@
+"""Reading TIFF: its pages, of any depth and compression, through tifffile and imagecodecs.
+
+Both are imported when there is such a file and not before.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kfsr.image import ifd, metadata, microscopy
+from kfsr.image.convert import is_sideways, upright
+from kfsr.image.errors import UnsupportedError
+from kfsr.image.extras import Extras
+from kfsr.image.jpeg import iptc_of
+from kfsr.image.pixels import Pixels, pixels_of
+from kfsr.image.places import PLACES
+from kfsr.image.value import Image
+from kfsr.image.xmp import tidy_xmp
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_MOST_PAGES = 65536
+_MOST_CHANNELS = 64
+_OLD_SUBFILE, _DESCRIPTION, _UNIT, _XMP, _IPTC, _PHOTOSHOP, _ICC = 255, 270, 296, 700, 33723, 34377, 34675
+_X_RESOLUTION, _Y_RESOLUTION = 282, 283
+_IMAGEJ_KEPT = frozenset({"Info", "Labels", "Ranges", "LUTs", "Properties"})
+_INCH, _CENTIMETRE, _NO_UNIT = 2, 3, 1
+
+
+class Tiff:
+    """A TIFF that is open. Its pages are those of full size: reduced ones, previews and masks do not count.
+
+    Raises what tifffile raises for damaged files.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._file = open_quietly(io.BytesIO(data))
+
+    @cached_property
+    def pages(self) -> list[TiffPage]:
+        """At least one."""
+        every = [page.aspage() for page in self._file.pages[:_MOST_PAGES]]
+        full = [page for page in every if not _is_reduced(page)]
+        if full:
+            return full
+        below = [one.aspage() for page in every for one in page.pages or ()]
+        return [page for page in below if not _is_reduced(page)] or every
+
+    def size(self, number: int = 0) -> tuple[int, int]:
+        """Width and height as the page is stored."""
+        page = self.pages[number]
+        return int(page.imagewidth), int(page.imagelength)
+
+    def image(self, number: int, name: str, check_size: Callable[[tuple[int, int]], None]) -> Image:
+        """One page, upright, with all that travels beside its pixels. name: for warnings. check_size: called with
+        width and height before anything is decoded.
+
+        Raises UnsupportedError for sound pages of a kind that is not read, and what tifffile and imagecodecs raise for
+        damaged ones.
+        """
+        page = self.pages[number]
+        check_size((page.imagewidth, page.imagelength))
+        directory = ifd.read_directory(self._data, page.offset, self._file.byteorder, self._file.is_bigtiff)
+        found = pixels_of(page, self._decoded(page), _value(directory, _ICC), name)
+        turn = _first(directory, metadata.ORIENTATION, 1)
+        sideways = is_sideways(turn)
+        exif = ifd.exif_block(metadata.descriptive(directory))
+        resolution = _resolution(directory)
+        extras = self._extras(page, directory, turn != 1)
+        return Image(
+            upright(found.pixels, turn),
+            None if found.alpha is None else upright(found.alpha, turn),
+            "TIFF",
+            exif,
+            metadata.profile_for(found.icc_profile, found.pixels.shape[2]),
+            tidy_xmp(_value(directory, _XMP)),
+            None if extras.calibration else metadata.resolution(resolution, sideways),
+            found.depth,
+            sample=found.sample,
+            extras=extras,
+            planes=tuple(_plane(one, turn) for one in found.planes),
+        )
+
+    def _decoded(self, page: TiffPage) -> npt.NDArray[Any]:
+        """(H, W, C)"""
+        planes, depth, height, width, samples = page.shaped
+        if depth != 1:
+            raise UnsupportedError("a volume in one page")
+        if planes * samples > _MOST_CHANNELS:
+            raise UnsupportedError(f"{planes * samples} channels")
+        _check_length(page, len(self._data))
+        if _needs_libtiff(page) and isinstance(page.index, int):
+            return _by_libtiff(self._data, page)
+        try:
+            values = page.asarray(maxworkers=1)
+        except (ValueError, NotImplementedError, KeyError) as error:
+            if not any(word in str(error) for word in ("not supported", "not implemented", "COMPRESSION")):
+                raise
+            raise UnsupportedError(f"{_name(page.compression)} compression") from error
+        return np.moveaxis(values.reshape(planes, height, width, samples), 0, -2).reshape(height, width, -1)
+
+    def _extras(self, page: TiffPage, directory: ifd.Directory, turned: bool) -> Extras:
+        """turned: whether the picture is stored sideways or upside down; then its places are no longer right."""
+        tags = [] if turned else [one for one in directory.entries if one.tag in PLACES]
+        description = _value(directory, _DESCRIPTION) or b""
+        calibration = None
+        if microscopy.is_description(description):
+            if microscopy.is_calibrated(description):
+                across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+                calibration = (across, down, _first(directory, _UNIT, _NO_UNIT)) if across > 0 and down > 0 else None
+            tags += [one for one in directory.entries if one.tag == _DESCRIPTION]
+            tags += _imagej(page)
+        iptc = _value(directory, _IPTC) or iptc_of(_value(directory, _PHOTOSHOP) or b"")
+        return Extras(iptc=iptc, tags=tuple(tags), calibration=calibration)
+
+
+def _imagej(page: TiffPage) -> list[ifd.Entry]:
+    """ImageJ's own metadata but for outlines, which count the pixels of the picture that they were drawn on."""
+    import tifffile
+
+    tag = page.tags.get(microscopy.IMAGEJ)
+    if tag is None or not isinstance(tag.value, dict):
+        return []
+    kept = {name: value for name, value in tag.value.items() if name in _IMAGEJ_KEPT}
+    made = tifffile.imagej_metadata_tag(kept, "<") if kept else ()
+    return [ifd.Entry(code, kind, value) for code, kind, _, value, _ in made]
+
+
+def open_quietly(file: Any) -> TiffFile:
+    """tifffile's reader. What it has to say of odd files is in what it raises; its log stays away from standard
+    error."""
+    import tifffile
+
+    log = logging.getLogger("tifffile")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+        log.propagate = False
+    return tifffile.TiffFile(file)
+
+
+def one_page_of(image: Image) -> Image:
+    """A page of a stack as a picture of its own: its description says no more that there are others."""
+    tags = []
+    for one in image.extras.tags:
+        if one.tag != _DESCRIPTION:
+            if one.tag not in (microscopy.IMAGEJ_SIZES, microscopy.IMAGEJ):
+                tags.append(one)
+        elif (text := microscopy.described(one.value, pages=1)) is not None:
+            tags.append(ifd.Entry(_DESCRIPTION, ifd.ASCII, text))
+    return replace(image, extras=replace(image.extras, tags=tuple(tags)))
+
+
+def _is_reduced(page: TiffPage) -> bool:
+    tag = page.tags.get(_OLD_SUBFILE)
+    return bool(page.subfiletype & (_REDUCED | _MASK)) or (tag is not None and tag.value == _OLD_REDUCED)
+
+
+def _check_length(page: TiffPage, length: int) -> None:
+    """Raise ValueError where pixels lie beyond the end of the file: the decoder would make them up."""
+    if not page.dataoffsets:
+        raise ValueError("no pixels")
+    counts = page.databytecounts or (0,) * len(page.dataoffsets)
+    if any(offset + count > length for offset, count in zip(page.dataoffsets, counts, strict=False)):
+        raise ValueError("pixels beyond the end of the file")
+    if page.compression == 1 and not page.is_tiled and sum(counts) < page.nbytes and all(counts):
+        raise ValueError(f"{sum(counts)} bytes of pixels where {page.nbytes} are needed")
+
+
+def _needs_libtiff(page: TiffPage) -> bool:
+    """Whether tifffile cannot make RGB of the page: YCbCr that is not compressed by JPEG or its like, and what
+    programs of the nineties called JPEG."""
+    decodes = page.compression in (7, 33003, 33004, 33005, 34712, 34892, 33007, 34927, 50001, 50002, 52546)
+    return (page.photometric == 6 and not decodes) or page.compression == 6
+
+
+def _by_libtiff(data: bytes, page: TiffPage) -> npt.NDArray[Any]:
+    import imagecodecs
+
+    values = imagecodecs.tiff_decode(data, index=page.index, asrgb=True)
+    if values.shape != (page.imagelength, page.imagewidth, 4):
+        raise ValueError(f"decoded as {values.shape}")
+    return np.ascontiguousarray(values[..., :3])
+
+
+def _plane(one: Pixels, turn: int) -> Image:
+    return Image(upright(one.pixels, turn), None, "TIFF", depth=one.depth, sample=one.sample)
+
+
+def _resolution(directory: ifd.Directory) -> tuple[float, float] | None:
+    """Pixels per inch as stored."""
+    unit = _first(directory, _UNIT, _INCH)
+    if unit not in (_INCH, _CENTIMETRE):
+        return None
+    across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    return (across, down) if unit == _INCH else (across * 2.54, down * 2.54)
+
+
+def _value(directory: ifd.Directory, tag: int) -> bytes | None:
+    found = directory.get(tag)
+    return None if found is None else found.value
+
+
+def _first(directory: ifd.Directory, tag: int, default: Any) -> Any:
+    """A tag's first number, a rational as a fraction; `default` where there is none."""
+    found = directory.get(tag)
+    numbers = () if found is None else found.numbers()
+    if found is not None and found.kind == ifd.RATIONAL and len(numbers) > 1:
+        return numbers[0] / numbers[1] if numbers[1] else default
+    return numbers[0] if numbers else default
+
+
+def _name(compression: Any) -> str:
+    return str(getattr(compression, "name", compression))
