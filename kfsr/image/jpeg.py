@@ -20,8 +20,8 @@ _FILLER = bytes([0x5A, 0xA6]) * 2048
 
 _FILM, _FILM_BRANDS = b"ftyp", (b"mp4", b"iso", b"qt ", b"avc", b"M4V", b"hvc", b"MSN")
 
-# Image types of the multi-picture format that are only smaller versions of the first one.
-_MP_ENTRY, _PREVIEWS = 0xB002, (0x010001, 0x010002, 0x010003, 0x010004)
+# Of the multi-picture format: types of pictures that belong together, as those of two eyes; others are previews.
+_MP_ENTRY, _VIEWS = 0xB002, 0x02
 
 
 @dataclass
@@ -52,7 +52,7 @@ def take_apart(data: bytes) -> Parts:
     stop = data.find(END, scan)  # a small preview before the pixels has an end of its own
     parts.ends = stop >= 0
     if pictures:
-        parts.lost.append("gain map" if b"hdrgm" in data or b"HDRGainMap" in data else f"{pictures + 1} pictures")
+        parts.lost.append(f"other {pictures} view{'s'[: pictures != 1]}")
     if parts.ends and _has_video(data, stop):
         parts.lost.append("video")
     parts.lost = list(dict.fromkeys(parts.lost))
@@ -127,7 +127,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _further_pictures(block: bytes) -> int:
-    """How many pictures a multi-picture index names beside the first one and its previews."""
+    """How many views of the same thing a multi-picture index names beside the first one."""
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return 0
@@ -139,7 +139,7 @@ def _further_pictures(block: bytes) -> int:
     if entries is None:
         return 0
     kinds = [struct.unpack_from(order + "I", entries.value, at)[0] for at in range(0, len(entries.value) - 15, 16)]
-    return sum(kind & 0xFFFFFF not in _PREVIEWS for kind in kinds[1:])
+    return sum(kind >> 16 & 0xFF == _VIEWS for kind in kinds[1:])
 
 
 def _has_video(data: bytes, start: int) -> bool:

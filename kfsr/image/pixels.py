@@ -145,7 +145,7 @@ def _from_palette(page: TiffPage, values: npt.NDArray[Any]) -> Pixels:
     colours = page.colormap
     if colours is None or values.dtype.kind not in "ub" or values.shape[2] != 1:
         raise UnsupportedError("a palette of another kind")
-    table = np.asarray(colours).T
+    table: npt.NDArray[Any] = np.asarray(colours).T
     if int(table.max(initial=0)) > 255:  # 16 bits, as they should be
         table = table >> 8
     index = values[..., 0].astype(np.intp)
@@ -158,12 +158,13 @@ def _lab(values: npt.NDArray[Any], kind: int) -> npt.NDArray[Any]:
     """L 0..100, a and b as they are."""
     if values.dtype not in (np.uint8, np.uint16, np.int8, np.int16):
         raise UnsupportedError(f"{values.dtype.name} values of CIELAB")
-    bits = 8 * values.dtype.itemsize
-    unsigned: npt.NDArray[Any] = values.astype(f"u{values.dtype.itemsize}", copy=False)
-    step = 2.0 ** (bits - 8)
+    size = values.dtype.itemsize
+    bits, step = 8 * size, 2.0 ** (8 * size - 8)
+    stored: Any = values
+    unsigned = stored.view(f"u{size}")
     if kind == _CIELAB:
-        lightness = unsigned[..., 0] * (100 / (2**bits - 1))
-        opponents = np.ascontiguousarray(unsigned[..., 1:]).view(f"i{values.dtype.itemsize}")
-        return np.dstack([lightness, opponents / step])
+        opponents = unsigned[..., 1:].astype(np.float64)
+        opponents -= 2.0**bits * (opponents >= 2.0 ** (bits - 1))  # signed
+        return np.dstack([unsigned[..., 0] * (100 / (2**bits - 1)), opponents / step])
     white = 255 * step
     return np.dstack([unsigned[..., 0] * (100 / white), unsigned[..., 1:] / step - 128])

@@ -37,6 +37,8 @@ _HEADED = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF"})
 # for metadata and small further pages.
 _BYTES_PER_PIXEL, _BYTES_BESIDE = 16, 64 * 2**20
 
+_LONGEST_REASON = 100
+
 STRICT = "slightly damaged"
 
 
@@ -213,7 +215,7 @@ def _damage_in_words(name: str, kind: str) -> Iterator[None]:
     except UnsupportedError as error:
         raise InputError(_not_read(name, f"{kind} with {error}")) from error
     except _DECODE_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
 
 

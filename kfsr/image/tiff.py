@@ -51,6 +51,8 @@ class Tiff:
     def pages(self) -> list[TiffPage]:
         """At least one."""
         every = [page.aspage() for page in self._file.pages[:_MOST_PAGES]]
+        if not every:
+            raise ValueError("no pages")
         full = [page for page in every if not _is_reduced(page)]
         if full:
             return full
@@ -173,8 +175,11 @@ def _check_length(page: TiffPage, length: int) -> None:
     counts = page.databytecounts or (0,) * len(page.dataoffsets)
     if any(offset + count > length for offset, count in zip(page.dataoffsets, counts, strict=False)):
         raise ValueError("pixels beyond the end of the file")
-    if page.compression == 1 and not page.is_tiled and sum(counts) < page.nbytes and all(counts):
-        raise ValueError(f"{sum(counts)} bytes of pixels where {page.nbytes} are needed")
+    planes, _, height, width, samples = page.shaped
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+    needed = planes * height * -(-width * samples * bits // 8)
+    if page.compression == 1 and not page.is_tiled and not page.is_subsampled and sum(counts) < needed and all(counts):
+        raise ValueError(f"{sum(counts)} bytes of pixels where {needed} are needed")
 
 
 def _needs_libtiff(page: TiffPage) -> bool:

@@ -66,7 +66,7 @@ def test_xmp_and_exif_go_together(target):
 
 
 def test_xmp_stays_where_exif_cannot_be_stored():
-    block = exif_block().replace(b"\x01\x0f\0\x02", b"\x01\x25\0\x02")  # a number's tag, holding text
+    block = exif_block()[:12]  # cut off
     image = Image(Image.from_array(colour_picture()).pixels, exif=block, xmp=PLAIN)
     with pytest.warns(UserWarning, match="EXIF cannot be stored and is left out"):
         assert read_image(encode_image(image, "TIFF")).xmp == PLAIN
