@@ -39,7 +39,9 @@ class Recipe:
     `kernelfusion` finds with its kernel. solver: by name. weights: a file for the solver, in place of the bundled
     ones. strength: how far the result goes from bicubic (0) to the solver's picture (1); None leaves it to the gate.
     denoise: how much of the grain that the solver takes away stays away, 0 to 1; None as before. seed: of all random
-    numbers. quality: 1 to 100, of lossy formats. strip: leave EXIF and XMP out. preset: the name of the settings that
+    numbers. quality: 1 to 100, of lossy formats. strip: leave EXIF and XMP out. page: of a TIFF, or
+    frame of an animation, from 1 on; None takes all of a TIFF where the result is one, else the first. strict: refuse
+    slightly damaged files. preset: the name of the settings that
     `settings` began as. settings: every number of every stage.
     """
 
@@ -58,6 +60,8 @@ class Recipe:
     seed: int = 0
     quality: int = 95
     strip: bool = False
+    page: int | None = None
+    strict: bool = False
     preset: str = "balanced"
     settings: Settings = dataclasses.field(default_factory=lambda: PRESETS["balanced"])
 
@@ -74,6 +78,8 @@ class Recipe:
             raise UsageError(f"seed {self.seed} is not between 0 and 2**63 - 1")
         if not 1 <= self.quality <= 100:
             raise UsageError(f"quality {self.quality} is not between 1 and 100")
+        if self.page is not None and self.page < 1:
+            raise UsageError(f"pages count from 1, there is no page {self.page}")
         if self.kernel is not None:
             for name, default in (("kernel_method", "auto"), ("kernel_init", "spectral")):
                 if getattr(self, name) != default:

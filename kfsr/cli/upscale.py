@@ -22,6 +22,7 @@ from kfsr.runs.upscaling import Upscaled
 FIELDS = (
     *("scale", "kernel_method", "kernel", "trust_kernel", "kernel_init", "refine", "uncertainty", "joint", "solver"),
     *("weights", "strength", "denoise", "preset", "seed", "quality", "strip"),
+    *("page", "strict"),
 )
 
 

@@ -44,11 +44,18 @@ STRICT = "slightly damaged"
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of a file, from the first on, each decoded when it is asked for. count: of them; 1 for every format
-    but TIFF."""
+    """The pages of a file, from the first on, each decoded when it is asked for. name: for messages. count: of them; 1
+    for every format but TIFF."""
 
+    name: str
     count: int
     read: Callable[[int], Image]
+
+    def first(self) -> Image:
+        """The first page as a picture of its own, with a UserWarning where it is not the only one."""
+        warn_of_frames(self.count, self.name, "pages")
+        image = self.read(0)
+        return one_page_of(image) if self.count > 1 else image
 
     def __iter__(self) -> Iterator[Image]:
         return map(self.read, range(self.count))
@@ -77,10 +84,7 @@ def read_image(
     depth 16 where the file has more than 8 bits. Raises InputError, one line with the name, for what is missing,
     unreadable, not an image, a camera raw, damaged, too large or of a kind that is not read.
     """
-    pages = read_pages(source, name, max_pixels, page=page, strict=strict)
-    warn_of_frames(pages.count, _named(source, name), "pages")
-    image = pages.read(0)
-    return one_page_of(image) if pages.count > 1 else image
+    return read_pages(source, name, max_pixels, page=page, strict=strict).first()
 
 
 def read_pages(
@@ -115,7 +119,7 @@ def read_pages(
                     raise UnsupportedError("a picture behind the main one")
                 return decode_heic(data, name, asked.check_size)
 
-        return Pages(1, read)
+        return Pages(name, 1, read)
     with _damage_in_words(name, kind):
         file = Tiff(data)
         count = len(file.pages)
@@ -126,11 +130,11 @@ def read_pages(
             return file.image(number, said, lambda size: _check_size(size, limit, said))
 
     if page is None:
-        return Pages(count, read_page)
+        return Pages(name, count, read_page)
     if page > count:
         raise InputError(f"{name}: has {count} page{'s'[: count != 1]}, there is no page {page}")
     chosen = page - 1
-    return Pages(1, lambda number: one_page_of(read_page(chosen)) if count > 1 else read_page(chosen))
+    return Pages(name, 1, lambda number: one_page_of(read_page(chosen)) if count > 1 else read_page(chosen))
 
 
 def read_size(

@@ -34,6 +34,7 @@ _MOST_CHANNELS = 64
 _OLD_SUBFILE, _DESCRIPTION, _UNIT, _XMP, _IPTC, _PHOTOSHOP, _ICC = 255, 270, 296, 700, 33723, 34377, 34675
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283
 _IMAGEJ_KEPT = frozenset({"Info", "Labels", "Ranges", "LUTs", "Properties"})
+_KEPT_AS_STORED = (0, 1, 2)  # gray and RGB; tifffile's description counts the channels of others
 _INCH, _CENTIMETRE, _NO_UNIT = 2, 3, 1
 
 
@@ -117,7 +118,8 @@ class Tiff:
         tags = [] if turned else [one for one in directory.entries if one.tag in PLACES]
         description = _value(directory, _DESCRIPTION) or b""
         calibration = None
-        if microscopy.is_description(description):
+        as_stored = page.shaped[0] == 1 and int(page.photometric) in _KEPT_AS_STORED
+        if microscopy.is_description(description) and (as_stored or not description.lstrip().startswith(b"{")):
             if microscopy.is_calibrated(description):
                 across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
                 calibration = (across, down, _first(directory, _UNIT, _NO_UNIT)) if across > 0 and down > 0 else None
@@ -205,7 +207,8 @@ def _plane(one: Pixels, turn: int) -> Image:
 def _resolution(directory: ifd.Directory) -> tuple[float, float] | None:
     """Pixels per inch as stored."""
     unit = _first(directory, _UNIT, _INCH)
-    if unit not in (_INCH, _CENTIMETRE):
+    if unit not in (_KEPT_AS_STORED = (0, 1, 2)  # gray and RGB; tifffile's description counts the channels of others
+_INCH, _CENTIMETRE):
         return None
     across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
     return (across, down) if unit == _INCH else (across * 2.54, down * 2.54)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,12 @@ def upscale(
     )
     if unchanged:
         return Result(_cut(picture, frame), used, report)
-    return Result(to_image(pixels, alpha_up, picture, recipe.scale), used, report)
+    made = to_image(pixels, alpha_up, picture, recipe.scale)
+    if picture.planes:  # what made the colours small made them small
+        alike = partial(upscale, recipe=replace(recipe, joint=False), kernel=used, window=window, device=device)
+        planes = [alike(one, max_memory=max_memory, progress=progress).image for one in picture.planes]
+        made = replace(made, planes=tuple(planes))
+    return Result(made, used, report)
 
 
 def estimate_kernel(

@@ -19,8 +19,10 @@ from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.inputs import STREAM, Source, find_pictures
 from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
 from kfsr.runs.plan import Job, plan, tidy, without_results
+from kfsr.runs.stacks import is_stack, upscale_stack
 
 if TYPE_CHECKING:
+    from kfsr.image import Image
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result
 
@@ -183,7 +185,7 @@ def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_ev
 
     subject = "shared kernel"
     with warnings_of(subject, on_event):
-        pictures = [machine.read(path)[0] for path in paths]
+        pictures = [machine.read(path, recipe)[0] for path in paths]
         found = kfsr.estimate_kernel(pictures, recipe, device=machine.device, progress=progress_of(subject, on_event))
     found = found.stamped(found.provenance.of_pictures([path.name for path in paths]))
     on_event(SharedKernel(found, len(paths)))
@@ -197,21 +199,33 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     from kfsr.image import encode_image, write_image
     from kfsr.kernel import save_kernel
 
-    picture, data = machine.read(job.source)
+    pages, data = machine.pages(job.source, plan.recipe)
     source = manifest.digest(data) if plan.listed and job.source is not None else None
     kept = data if plan.recipe.scale == 1 else b""
     del data
-    with checkpoint_for(job.target) as state:
+
+    def solve(picture: Image, state: Path | None, subject: str) -> Result:
         with device_lock.held(lock, machine.device):
-            result = kfsr.upscale(
+            return kfsr.upscale(
                 picture.stripped() if plan.recipe.strip else picture,
                 plan.recipe,
                 kernel=plan.kernel,
                 device=machine.device,
                 max_memory=machine.max_memory,
                 checkpoint=state,
-                progress=progress_of(job.source_name, on_event),
+                progress=progress_of(subject, on_event),
             )
+
+    with checkpoint_for(job.target) as state:
+        stack: bytes | None = None
+        others: list[Result] = []
+        if job.target is not None and is_stack(pages, job.target):
+            (result, *others), stack = upscale_stack(pages, job.target, job.source_name, solve)
+            read = result.image.format
+        else:
+            picture = pages.first()
+            result, read = solve(picture, state, job.source_name), picture.format
+            del picture
         if job in plan.kernel_paths:
             used = result.kernel
             if used.provenance.pictures == 1:  # found in this picture
@@ -220,7 +234,7 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
         note = None
         if source is not None and job.target is not None:
             note = partial(manifest.record, job.target, source=source, settings=plan.settings)
-        copied = _is_copied(result, picture.format, job.target, plan.recipe)
+        copied = all(_is_copied(one, read, job.target, plan.recipe) for one in (result, *others))
         encoded = None
         if job.target is None:
             encoded = kept if copied else encode_image(result.image, "PNG")
@@ -228,9 +242,14 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             if note is not None:
                 note(kept)
             write_bytes(job.target, kept)
+        elif stack is not None:
+            if note is not None:
+                note(stack)
+            write_bytes(job.target, stack)
         else:
             write_image(result.image, job.target, plan.recipe.quality, note)
-    return Upscaled(result.image.size, result.report.as_dict(), encoded)
+    report = result.report.as_dict() | ({"pages": pages.count} if stack is not None else {})
+    return Upscaled(result.image.size, report, encoded)
 
 
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
