@@ -207,8 +207,7 @@ def _plane(one: Pixels, turn: int) -> Image:
 def _resolution(directory: ifd.Directory) -> tuple[float, float] | None:
     """Pixels per inch as stored."""
     unit = _first(directory, _UNIT, _INCH)
-    if unit not in (_KEPT_AS_STORED = (0, 1, 2)  # gray and RGB; tifffile's description counts the channels of others
-_INCH, _CENTIMETRE):
+    if unit not in (_INCH, _CENTIMETRE):
         return None
     across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
     return (across, down) if unit == _INCH else (across * 2.54, down * 2.54)
