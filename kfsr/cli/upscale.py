@@ -148,8 +148,9 @@ def _tell(outcome: Outcome[Upscaled], console: Console) -> None:
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
     found = done.report["found"]
+    pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
     seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {width}x{height}, {seen}"
+        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {seen}"
         f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
     )

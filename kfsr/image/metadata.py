@@ -26,6 +26,7 @@ _TIFF_TAGS = (
     *(0x011A, 0x011B, 0x0128, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0x8298, ifd.EXIF, ifd.GPS),
 )
 _RESOLUTION_TAGS = (0x011A, 0x011B, 0x0128)
+_PREVIEW = (0x0201, 0x0202)
 _DESCRIPTION, _MAKER_NOTE = 0x010E, 0x927C
 
 # JPEG stores 16 bits.
@@ -50,6 +51,7 @@ def split_exif(raw: bytes | None) -> tuple[int, bytes | None]:
         magic, first = struct.unpack_from(order + "HI", block, 2)
         if magic != 42:
             return 1, None
+        _forget_preview(block, order, first)
         removed = _remove_tags(block, order, first)
         orientation = removed.get(ORIENTATION, 1)
         try:
@@ -160,6 +162,23 @@ def _remove_tags(block: bytearray, order: str, offset: int) -> dict[int, int]:
     tail = min(end + 4, len(block))
     block[start:tail] = kept.ljust(tail - start, b"\0")  # zeros: the next directory's offset among them
     return removed
+
+
+def _forget_preview(block: bytearray, order: str, offset: int) -> None:
+    """Take the bytes of the small preview out, which the directory behind the first one names; where they are the last
+    ones, the block gets shorter. Whatever is damaged there stays."""
+    try:
+        (count,) = struct.unpack_from(order + "H", block, offset)
+        (second,) = struct.unpack_from(order + "I", block, offset + 2 + 12 * count)
+        start, length = (_find_offset(block, order, second, tag) for tag in _PREVIEW) if second else (None, None)
+    except struct.error:
+        return
+    if start is None or length is None or start < offset + 6 + 12 * count or start + length > len(block):
+        return
+    if start + length >= len(block) - 1:
+        del block[start:]
+    else:
+        block[start : start + length] = bytes(length)
 
 
 def _find_offset(block: bytearray, order: str, offset: int, wanted: int) -> int | None:

@@ -38,7 +38,7 @@ _PQ, _HLG = 16, 18
 _WHITE_NITS = 203.0
 """Diffuse white of HDR pictures (ITU-R BT.2408): what a screen without HDR shows as its white."""
 
-_STEPS = 4096
+_STEPS = 1024
 _GAMMA_OF_SRGB = 2.2
 
 

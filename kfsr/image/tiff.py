@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kfsr.image import ifd, metadata, microscopy
 from kfsr.image.convert import is_sideways, upright
+from kfsr.image.decode import warn_of_lost
 from kfsr.image.errors import UnsupportedError
 from kfsr.image.extras import Extras
 from kfsr.image.jpeg import iptc_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _MOST_PAGES = 65536
+_LAYERS = 37724
 _MOST_CHANNELS = 64
 _OLD_SUBFILE, _DESCRIPTION, _UNIT, _XMP, _IPTC, _PHOTOSHOP, _ICC = 255, 270, 296, 700, 33723, 34377, 34675
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283
@@ -80,6 +82,7 @@ class Tiff:
         sideways = is_sideways(turn)
         exif = ifd.exif_block(metadata.descriptive(directory))
         resolution = _resolution(directory)
+        warn_of_lost(["layers"] if _LAYERS in page.tags else [], name)
         extras = self._extras(page, directory, turn != 1)
         return Image(
             upright(found.pixels, turn),

@@ -36,8 +36,8 @@ _MOST_PREFIXES, _MOST_NAMES = 16, 64
 
 def tidy_xmp(raw: object) -> bytes | None:
     """The packet `raw` as Pillow hands it out, without orientation and sizes, and without what it says of other
-    pictures and films in the same file; None for anything but XMP in UTF-8."""
-    packet = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+    pictures and films in the same file; None for anything but XMP."""
+    packet = _in_utf8(raw)
     if not isinstance(packet, bytes) or b"<rdf:RDF" not in packet:
         return None
     packet = packet.rstrip(b"\0")
@@ -56,13 +56,28 @@ def tidy_xmp(raw: object) -> bytes | None:
 
 def announced(packet: object) -> list[str]:
     """What else a file holds by its XMP, in words, once each: a gain map, a film, a depth map."""
-    if not isinstance(packet, bytes):
-        packet = packet.encode("utf-8", "surrogatepass") if isinstance(packet, str) else b""
+    packet = _in_utf8(packet) or b""
     named = [(re.compile(rb"[\s<]" + re.escape(prefix) + b":"), what) for prefix, what in _prefixes(packet)]
     said = [what for name, what in named if what and name.search(packet)]
     if (found := _FILM.search(packet)) and not found[0].rstrip(b"\"'").endswith(b"0"):
         said.append("video")
     return list(dict.fromkeys(said))
+
+
+def _in_utf8(raw: object) -> bytes | None:
+    """A packet in UTF-16 or UTF-32, which XMP allows too, in UTF-8; one in UTF-8 as it is."""
+    if isinstance(raw, str):
+        return raw.encode("utf-8", "surrogatepass")
+    if not isinstance(raw, bytes):
+        return None
+    for encoding, width in (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4)):
+        at = raw.find("<rdf:RDF".encode(encoding))
+        if at >= 0 and at % width == 0:
+            try:
+                return raw[: len(raw) // width * width].decode(encoding).lstrip("\ufeff").encode("utf-8")
+            except UnicodeError:
+                continue
+    return raw
 
 
 def _prefixes(packet: bytes) -> list[tuple[bytes, str | None]]:

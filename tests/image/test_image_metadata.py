@@ -82,9 +82,14 @@ def test_xmp_too_large_for_jpeg_is_left_out_with_a_warning():
         assert read_image(encode_image(Image(pixels, xmp=not_fits), "JPEG")).xmp is None
 
 
-@pytest.mark.parametrize("raw", [None, 7, b"", b"no packet", PLAIN.decode().encode("utf-16"), PLAIN + b"\xff"])
+@pytest.mark.parametrize("raw", [None, 7, b"", b"no packet", PLAIN + b"\xff"])
 def test_what_is_no_xmp_is_dropped(raw):
     assert tidy_xmp(raw) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_a_packet_in_another_encoding_becomes_utf_8(encoding):
+    assert tidy_xmp(PLAIN.decode().encode(encoding)) == PLAIN.replace(b"\xef\xbb\xbf", b"")
 
 
 def test_a_packet_as_text_and_one_with_a_null_at_its_end():
