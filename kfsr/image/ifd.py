@@ -18,7 +18,7 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, DOUBLE, LONG8 = 1, 2, 3, 4, 5, 7,
 _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of what is swapped between byte orders, by type; a rational is two of them."""
 
-_CODES = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I", DOUBLE: "d", LONG8: "Q", UNDEFINED: "B", ASCII: "B"}
+_CODES = dict(zip(_UNITS, "BBHIIbBhiifdIQqQ", strict=True))
 _MOST_ENTRIES = 4096
 
 PREFIX = b"Exif\0\0"
