@@ -149,7 +149,7 @@ def _jpeg(data: bytes, asked: Asked) -> Image:
         opened = JpegImagePlugin.JpegImageFile(io.BytesIO(data + jpeg.END))
         asked.check_size(opened.size)
         missing = jpeg.incomplete_rows(data, _jpeg_values)
-        if missing > min(_BLOCK, _MOST_MISSING * opened.height):
+        if missing > min(_BLOCK, _MOST_MISSING * opened.height) + 1:  # the row above borrows colour
             raise ValueError(f"it ends {missing} of {opened.height} rows too early")
         asked.slight(f"it lacks its end and something of its last {missing} rows" if missing else "it lacks its end")
         data += jpeg.END

@@ -52,7 +52,7 @@ def take_apart(data: bytes) -> Parts:
     stop = data.find(END, scan)  # a small preview before the pixels has an end of its own
     parts.ends = stop >= 0
     if pictures:
-        parts.lost.append(f"other {pictures} view{'s'[: pictures != 1]}")
+        parts.lost.append(f"{pictures} other view{'s'[: pictures != 1]}")
     if parts.ends and _has_video(data, stop):
         parts.lost.append("video")
     parts.lost = list(dict.fromkeys(parts.lost))

@@ -124,17 +124,17 @@ def read_pages(
         file = Tiff(data)
         count = len(file.pages)
 
-    def read_page(number: int) -> Image:
+    def read_page(number: int, alone: bool = False) -> Image:
         said = name if count == 1 else f"{name}: page {number + 1}"
         with _damage_in_words(said, kind):
-            return file.image(number, said, lambda size: _check_size(size, limit, said))
+            return file.image(number, said, lambda size: _check_size(size, limit, said), alone=alone)
 
     if page is None:
         return Pages(name, count, read_page)
     if page > count:
         raise InputError(f"{name}: has {count} page{'s'[: count != 1]}, there is no page {page}")
     chosen = page - 1
-    return Pages(name, 1, lambda number: one_page_of(read_page(chosen)) if count > 1 else read_page(chosen))
+    return Pages(name, 1, lambda number: read_page(chosen, alone=True))
 
 
 def read_size(

@@ -67,16 +67,22 @@ class Tiff:
         page = self.pages[number]
         return int(page.imagewidth), int(page.imagelength)
 
-    def image(self, number: int, name: str, check_size: Callable[[tuple[int, int]], None]) -> Image:
+    def image(
+        self, number: int, name: str, check_size: Callable[[tuple[int, int]], None], *, alone: bool = False
+    ) -> Image:
         """One page, upright, with all that travels beside its pixels. name: for warnings. check_size: called with
-        width and height before anything is decoded.
+        width and height before anything is decoded. alone: as a picture of its own, whose description, which stands in
+        the first page, does not say any more that there are others.
 
         Raises UnsupportedError for sound pages of a kind that is not read, and what tifffile and imagecodecs raise for
         damaged ones.
         """
         page = self.pages[number]
         check_size((page.imagewidth, page.imagelength))
-        directory = ifd.read_directory(self._data, page.offset, self._file.byteorder, self._file.is_bigtiff)
+        directory = self._directory(page)
+        alone = alone and len(self.pages) > 1
+        if alone and number:
+            directory = _described(directory, self._directory(self.pages[0]))
         found = pixels_of(page, self._decoded(page), _value(directory, _ICC), name)
         turn = _first(directory, metadata.ORIENTATION, 1)
         sideways = is_sideways(turn)
@@ -84,7 +90,7 @@ class Tiff:
         resolution = _resolution(directory)
         warn_of_lost(["layers"] if _LAYERS in page.tags else [], name)
         extras = self._extras(page, directory, turn != 1)
-        return Image(
+        made = Image(
             upright(found.pixels, turn),
             None if found.alpha is None else upright(found.alpha, turn),
             "TIFF",
@@ -97,6 +103,10 @@ class Tiff:
             extras=extras,
             planes=tuple(_plane(one, turn) for one in found.planes),
         )
+        return one_page_of(made) if alone else made
+
+    def _directory(self, page: TiffPage) -> ifd.Directory:
+        return ifd.read_directory(self._data, page.offset, self._file.byteorder, self._file.is_bigtiff)
 
     def _decoded(self, page: TiffPage) -> npt.NDArray[Any]:
         """(H, W, C)"""
@@ -166,6 +176,14 @@ def one_page_of(image: Image) -> Image:
         elif (text := microscopy.described(one.value, pages=1)) is not None:
             tags.append(ifd.Entry(_DESCRIPTION, ifd.ASCII, text))
     return replace(image, extras=replace(image.extras, tags=tuple(tags)))
+
+
+def _described(page: ifd.Directory, first: ifd.Directory) -> ifd.Directory:
+    """The tags of a page with the description of the `first` one, where that is a microscope's."""
+    found = first.get(_DESCRIPTION)
+    if page.get(_DESCRIPTION) is not None or found is None or not microscopy.is_description(found.value):
+        return page
+    return page.plus(found, *(one for one in first.entries if one.tag in (_X_RESOLUTION, _Y_RESOLUTION, _UNIT)))
 
 
 def _is_reduced(page: TiffPage) -> bool:
