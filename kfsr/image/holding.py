@@ -2,6 +2,7 @@
 
 from kfsr.image import microscopy, places, png
 from kfsr.image.formats import Format
+from kfsr.image.metadata import says_more
 from kfsr.image.profiles import icc_of, meaning
 from kfsr.image.value import Image
 
@@ -15,7 +16,7 @@ def what_is_lost(image: Image, target: Format) -> list[str]:
     extras, tiff = image.extras, target.name == "TIFF"
     lost = []
     if not target.metadata:
-        lost += [name for name, held in (("EXIF", image.exif), ("XMP", image.xmp)) if held is not None]
+        lost += [name for name, held in (("EXIF", says_more(image.exif)), ("XMP", image.xmp is not None)) if held]
     if extras.iptc is not None and target.name not in _IPTC:
         lost.append("IPTC")
     if extras.comments and target.name not in _COMMENTS:

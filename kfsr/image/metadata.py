@@ -83,6 +83,15 @@ def tiff_tags(exif: bytes | None) -> ifd.Directory:
     return ifd.parse_exif(exif).without((*_STORAGE_TAGS, *_RESOLUTION_TAGS))
 
 
+def says_more(exif: bytes | None) -> bool:
+    """Whether EXIF says anything beside the resolution."""
+    try:
+        tags = tiff_tags(exif)
+    except struct.error:
+        return False
+    return bool(tags.entries or tags.inner)
+
+
 def with_resolution(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
     """EXIF that says the resolution too, for formats that have no other place for it. A block that has one, or notes
     of a camera's maker, which must not be moved, stays as it is."""
