@@ -24,7 +24,7 @@ from kfsr.image import iso, jpeg, metadata, png
 from kfsr.image.convert import is_sideways, to_gray_or_rgb, upright
 from kfsr.image.errors import UnsupportedError
 from kfsr.image.extras import Extras
-from kfsr.image.profiles import coded
+from kfsr.image.profiles import ADOBE_RGB, coded
 from kfsr.image.value import FloatArray, Image, unit_values
 from kfsr.image.xmp import announced, tidy_xmp
 
@@ -154,7 +154,9 @@ def _jpeg(data: bytes, asked: Asked) -> Image:
         asked.slight(f"it lacks its end and something of its last {missing} rows" if missing else "it lacks its end")
         data += jpeg.END
     made = _pillow(data, "JPEG", asked, lost=parts.lost)
-    return replace(made, extras=Extras(comments=tuple(parts.comments), iptc=parts.iptc))
+    is_adobe = made.icc_profile is None and made.channels == 3 and metadata.is_adobe_rgb(made.exif)
+    colour = ADOBE_RGB if is_adobe else ()
+    return replace(made, extras=Extras(colour, comments=tuple(parts.comments), iptc=parts.iptc))
 
 
 def _jpeg_values(data: bytes) -> npt.NDArray[np.uint8]:

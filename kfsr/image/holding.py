@@ -40,7 +40,8 @@ def profile_for_target(image: Image, target: Format) -> tuple[bytes | None, str 
 
     PNG's own words for colours go into a PNG as they are; for others they become a profile.
     """
-    if image.icc_profile is not None or target.name == "PNG" or not image.extras.colour:
+    as_it_was = target.name == "PNG" or (target.name == image.format == "JPEG")  # a JPEG's is in its EXIF
+    if image.icc_profile is not None or as_it_was or not image.extras.colour:
         return image.icc_profile, None
     said = meaning(image.extras.colour)
     if said is None:

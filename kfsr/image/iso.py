@@ -46,7 +46,7 @@ def _properties(data: bytes) -> Properties:
         elif kind == b"colr" and data[start : start + 4] == b"nclx" and end - start >= 8:
             primaries, transfer = struct.unpack_from(">HH", data, start + 4)
             colours = primaries, transfer
-    kinds = [data[start : min(end, start + 64)] for kind, start, end in inside if kind == b"iinf"]
+    kinds = [data[start : min(end, start + 2**16)] for kind, start, end in inside if kind == b"iinf"]
     gain_map = b"tmap" in data[:64] or any(b"tmap" in one for one in kinds) or b":aux:hdrgainmap" in data[: 2**20]
     return Properties(max(bits), bool(gray) and all(gray), colours, gain_map)
 

@@ -14,6 +14,7 @@ SEGMENT = 65533
 """Bytes that a segment holds: its length is 16 bits, two of the bytes are the length itself."""
 
 PHOTOSHOP = b"Photoshop 3.0\0"
+_MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _IPTC = 0x0404
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FILLER = bytes([0x5A, 0xA6]) * 2048
@@ -44,6 +45,8 @@ def take_apart(data: bytes) -> Parts:
             parts.comments.append(data[start:end])
         elif marker == 0xED and data.startswith(PHOTOSHOP, start):
             photoshop += data[start + len(PHOTOSHOP) : end]
+        elif marker == 0xE1 and data.startswith(_MORE_XMP, start):
+            parts.lost.append("extended XMP")
         elif marker == 0xE2 and data.startswith(b"MPF\0", start):
             pictures = _further_pictures(data[start + 4 : end])
         elif marker == 0xE2 and data.startswith(b"urn:iso:std:iso:ts:21496:-1\0", start):

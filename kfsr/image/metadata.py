@@ -26,6 +26,7 @@ _TIFF_TAGS = (
     *(0x011A, 0x011B, 0x0128, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0x8298, ifd.EXIF, ifd.GPS),
 )
 _RESOLUTION_TAGS = (0x011A, 0x011B, 0x0128)
+_INTEROP_INDEX = 1
 _PREVIEW = (0x0201, 0x0202)
 _DESCRIPTION, _MAKER_NOTE = 0x010E, 0x927C
 
@@ -90,6 +91,17 @@ def says_more(exif: bytes | None) -> bool:
     except struct.error:
         return False
     return bool(tags.entries or tags.inner)
+
+
+def is_adobe_rgb(exif: bytes | None) -> bool:
+    """Whether EXIF says that the colours are Adobe RGB's, as cameras say it that embed no profile (DCF 2.0)."""
+    try:
+        tags = ifd.Directory() if exif is None else ifd.parse_exif(exif)
+    except struct.error:
+        return False
+    inner = tags.inner.get(ifd.EXIF, ifd.Directory())
+    index = inner.inner.get(ifd.INTEROP, ifd.Directory()).get(_INTEROP_INDEX)
+    return index is not None and index.value.startswith(b"R03")
 
 
 def with_resolution(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:

@@ -26,6 +26,11 @@ def is_description(value: bytes) -> bool:
     )
 
 
+def has_outlines(value: bytes) -> bool:
+    """Whether an OME description holds outlines that were drawn on the picture."""
+    return b"<ROI " in value or b":ROI " in value
+
+
 def is_calibrated(value: bytes) -> bool:
     """Whether the resolution beside such a description is that of the microscope: pixels for each of its units."""
     return value.startswith(b"ImageJ=") and b"\nunit=" in value

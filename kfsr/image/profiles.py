@@ -65,6 +65,12 @@ def coded(primaries: int, transfer: int) -> tuple[Chunk, ...]:
     return ((b"cICP", bytes([primaries, transfer, 0, 1])),) if 0 < primaries < 256 and 0 < transfer < 256 else ()
 
 
+ADOBE_RGB: tuple[Chunk, ...] = (
+    (b"gAMA", struct.pack(">I", 45470)),
+    (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)),
+)
+
+
 def meaning(chunks: tuple[Chunk, ...]) -> Meaning | None:
     """What PNG's colour chunks say, by their order of precedence; None where they say nothing that is known."""
     found = dict(reversed(chunks))

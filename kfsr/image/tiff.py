@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from kfsr.image import ifd, metadata, microscopy
 from kfsr.image.convert import is_sideways, upright
 from kfsr.image.decode import warn_of_lost
 from kfsr.image.errors import UnsupportedError
-from kfsr.image.extras import Extras
+from kfsr.image.extras import Chunk, Extras
 from kfsr.image.jpeg import iptc_of
 from kfsr.image.pixels import Pixels, pixels_of
 from kfsr.image.places import PLACES
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _MOST_PAGES = 65536
 _LAYERS = 37724
+_WHITE_POINT, _PRIMARIES = 318, 319
 _MOST_CHANNELS = 64
 _OLD_SUBFILE, _DESCRIPTION, _UNIT, _XMP, _IPTC, _PHOTOSHOP, _ICC = 255, 270, 296, 700, 33723, 34377, 34675
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283
@@ -88,8 +90,7 @@ class Tiff:
         sideways = is_sideways(turn)
         exif = ifd.exif_block(metadata.descriptive(directory))
         resolution = _resolution(directory)
-        warn_of_lost(["layers"] if _LAYERS in page.tags else [], name)
-        extras = self._extras(page, directory, turn != 1)
+        extras = self._extras(page, directory, turn != 1, name)
         made = Image(
             upright(found.pixels, turn),
             None if found.alpha is None else upright(found.alpha, turn),
@@ -126,32 +127,45 @@ class Tiff:
             raise UnsupportedError(f"{_name(page.compression)} compression") from error
         return np.moveaxis(values.reshape(planes, height, width, samples), 0, -2).reshape(height, width, -1)
 
-    def _extras(self, page: TiffPage, directory: ifd.Directory, turned: bool) -> Extras:
+    def _extras(self, page: TiffPage, directory: ifd.Directory, turned: bool, name: str) -> Extras:
         """turned: whether the picture is stored sideways or upside down; then its places are no longer right."""
         tags = [] if turned else [one for one in directory.entries if one.tag in PLACES]
         description = _value(directory, _DESCRIPTION) or b""
         calibration = None
+        lost = ["layers"] if page.tags.get(_LAYERS) is not None else []
         as_stored = page.shaped[0] == 1 and int(page.photometric) in _KEPT_AS_STORED
         if microscopy.is_description(description) and (as_stored or not description.lstrip().startswith(b"{")):
             if microscopy.is_calibrated(description):
                 across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
                 calibration = (across, down, _first(directory, _UNIT, _NO_UNIT)) if across > 0 and down > 0 else None
+            if microscopy.described(description) is None:
+                lost.append("description of the stack")
+            if microscopy.has_outlines(description) or _imagej_outlines(page):
+                lost.append("outlines")
             tags += [one for one in directory.entries if one.tag == _DESCRIPTION]
             tags += _imagej(page)
+        warn_of_lost(lost, name)
         iptc = _value(directory, _IPTC) or iptc_of(_value(directory, _PHOTOSHOP) or b"")
-        return Extras(iptc=iptc, tags=tuple(tags), calibration=calibration)
+        colour = () if directory.get(_ICC) else _primaries(directory)
+        return Extras(colour, iptc=iptc, tags=tuple(tags), calibration=calibration)
 
 
 def _imagej(page: TiffPage) -> list[ifd.Entry]:
     """ImageJ's own metadata but for outlines, which count the pixels of the picture that they were drawn on."""
     import tifffile
 
-    tag = page.tags.get(microscopy.IMAGEJ)
-    if tag is None or not isinstance(tag.value, dict):
-        return []
-    kept = {name: value for name, value in tag.value.items() if name in _IMAGEJ_KEPT}
+    kept = {name: value for name, value in _imagej_about(page).items() if name in _IMAGEJ_KEPT}
     made = tifffile.imagej_metadata_tag(kept, "<") if kept else ()
     return [ifd.Entry(code, kind, value) for code, kind, _, value, _ in made]
+
+
+def _imagej_about(page: TiffPage) -> dict[str, Any]:
+    tag = page.tags.get(microscopy.IMAGEJ)
+    return tag.value if tag is not None and isinstance(tag.value, dict) else {}
+
+
+def _imagej_outlines(page: TiffPage) -> bool:
+    return bool({"ROI", "Overlays"} & set(_imagej_about(page)))
 
 
 def open_quietly(file: Any) -> TiffFile:
@@ -223,6 +237,16 @@ def _by_libtiff(data: bytes, page: TiffPage) -> npt.NDArray[Any]:
 
 def _plane(one: Pixels, turn: int) -> Image:
     return Image(upright(one.pixels, turn), None, "TIFF", depth=one.depth, sample=one.sample)
+
+
+def _primaries(directory: ifd.Directory) -> tuple[Chunk, ...]:
+    """White point and primaries of a TIFF without a profile, in the words of PNG; () where it does not say."""
+    found = [directory.get(tag) for tag in (_WHITE_POINT, _PRIMARIES)]
+    numbers = [number for one in found if one is not None and one.kind == ifd.RATIONAL for number in one.numbers()]
+    if len(numbers) != 16 or not all(numbers[1::2]):
+        return ()
+    values = [round(100_000 * above / below) for above, below in zip(numbers[::2], numbers[1::2], strict=True)]
+    return ((b"cHRM", struct.pack(">8I", *values)),) if max(values) <= 100_000 else ()
 
 
 def _resolution(directory: ifd.Directory) -> tuple[float, float] | None:

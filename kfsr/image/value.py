@@ -11,6 +11,7 @@ from kfsr.image.extras import NO_EXTRAS, Extras
 from kfsr.image.microscopy import enlarged_description
 from kfsr.image.places import enlarged_place
 from kfsr.image.sample import Sample
+from kfsr.image.xmp import enlarged_xmp
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -134,8 +135,9 @@ class Image:
         calibration = self.extras.calibration
         if calibration is not None:
             calibration = (calibration[0] * scale, calibration[1] * scale, calibration[2])
+        xmp = None if self.xmp is None else enlarged_xmp(self.xmp, scale)
         made = self.with_pixels(pixels, alpha)
-        return replace(made, extras=replace(self.extras, tags=tags, calibration=calibration))
+        return replace(made, xmp=xmp, extras=replace(self.extras, tags=tags, calibration=calibration))
 
     def stripped(self) -> Self:
         """The same picture without what tells about its making: no EXIF, XMP, IPTC, comments and texts. The profile

@@ -6,7 +6,7 @@ import re
 # segments of its own, which are not read.
 _STALE = (
     rb"(?:tiff:(?:Orientation|ImageWidth|ImageLength|Compression|PhotometricInterpretation|SamplesPerPixel"
-    rb"|PlanarConfiguration)|exif:Pixel[XY]Dimension|xmpNote:HasExtendedXMP)"
+    rb"|PlanarConfiguration)|exif:Pixel[XY]Dimension|exif:Subject(?:Area|Location)|xmpNote:HasExtendedXMP|dc:format)"
 )
 # No part of these can match again and again from one start: time stays linear in a packet of any content.
 _ATTRIBUTE = re.compile(rb"\s" + _STALE + rb"\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')")
@@ -31,6 +31,14 @@ _FILM = re.compile(
     rb"|<([\w-]+:(?:MotionPhoto\w*|MicroVideo\w*|VideoLength\w*))>[^<]*</\1>"
 )
 _PREVIEWS = ((b"http://ns.adobe.com/xap/1.0/", b"Thumbnails"),)
+
+# Sizes and places counted in pixels: a panorama's, and those of the picture on which regions were marked.
+_PIXELS = (
+    rb"(?:GPano:(?:FullPano|CroppedAreaImage|CroppedArea)(?:Width|Height|Left|Top)Pixels"
+    rb"|GPano:LargestValidInteriorRect(?:Left|Top|Width|Height)|stDim:[wh])"
+)
+_PIXEL_ATTRIBUTE = re.compile(rb"(\s" + _PIXELS + rb"\s*=\s*[\"'])(\d{1,9})(?=[\"'])")
+_PIXEL_ELEMENT = re.compile(rb"(<" + _PIXELS + rb">)(\d{1,9})(?=<)")
 _MOST_PREFIXES, _MOST_NAMES = 16, 64
 
 
@@ -52,6 +60,15 @@ def tidy_xmp(raw: object) -> bytes | None:
         for prefix in _prefixes_of(packet, uri):
             packet = _without_elements(packet, prefix + b":" + name)
     return _FILM.sub(b"", packet)
+
+
+def enlarged_xmp(packet: bytes, scale: float) -> bytes:
+    """A packet for a picture `scale` times as large: what counts pixels counts the new ones."""
+
+    def more(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(round(int(found[2]) * scale)).encode()
+
+    return _PIXEL_ELEMENT.sub(more, _PIXEL_ATTRIBUTE.sub(more, packet))
 
 
 def announced(packet: object) -> list[str]:

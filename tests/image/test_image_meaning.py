@@ -11,7 +11,7 @@ import pytest
 from image_files import colour_picture, file_bytes, gray_picture, png_bytes, png_chunk, rgb_profile
 from PIL import ImageCms
 
-from kfsr.image import Image, encode_image, read_image
+from kfsr.image import Image, encode_image, ifd, read_image
 from kfsr.image.profiles import icc_of, meaning, to_srgb
 
 LINEAR = png_chunk(b"gAMA", struct.pack(">I", 100000))
@@ -160,3 +160,34 @@ def test_ten_bits_of_avif_are_kept():
     assert (image.depth, image.size) == (16, (64, 64))
     assert np.abs(image.pixels - values / 1023).max() < 2 / 1023
     assert len(np.unique(image.pixels)) > 256
+
+
+def test_primaries_of_a_tiff_become_a_profile():
+    import tifffile
+
+    xy = [31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600]  # BT.2020's
+    ratios = [one for value in xy for one in (value, 100000)]
+    file = io.BytesIO()
+    tags = [(318, 5, 2, ratios[:4], True), (319, 5, 6, ratios[4:], True)]
+    tifffile.imwrite(file, colour_picture(), photometric="rgb", metadata=None, extratags=tags)
+    image = read_image(file.getvalue())
+    assert chunks_of(encode_image(image, "PNG"))[b"cHRM"] == png_chunk(b"cHRM", struct.pack(">8I", *xy))
+    profile = read_image(encode_image(image, "TIFF")).icc_profile
+    assert np.abs(shown([(128, 128, 128)], profile)[0] - 128).max() <= 1
+    assert shown([(150, 100, 100)], profile)[0][0] > 165
+
+
+def adobe_jpeg():
+    """As a camera writes it that embeds no profile: DCF 2.0 says Adobe RGB by EXIF's interoperability index."""
+    index = ifd.Directory((ifd.Entry(1, ifd.ASCII, b"R03\0"),))
+    exif = ifd.Directory((ifd.Entry.of(0xA001, ifd.SHORT, 65535),), {ifd.INTEROP: index})
+    return file_bytes(colour_picture(), "JPEG", exif=ifd.exif_block(ifd.Directory((), {ifd.EXIF: exif})))
+
+
+def test_adobe_rgb_by_exif():
+    image = read_image(adobe_jpeg())
+    for format in ("TIFF", "WEBP"):
+        profile = read_image(encode_image(image, format)).icc_profile
+        assert np.abs(shown([(100, 150, 100)], profile)[0] - (66, 151, 97)).max() <= 2
+    assert read_image(encode_image(image, "JPEG")).icc_profile is None  # its EXIF says it
+    assert b"cHRM" in chunks_of(encode_image(image, "PNG"))

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from image_files import colour_picture, exif_block, file_bytes, gray_picture
 
-from kfsr.image import StackWriter, encode_image, read_image, read_pages
+from kfsr.image import StackWriter, encode_image, jpeg, read_image, read_pages
 from kfsr.image.xmp import announced, tidy_xmp
 
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
@@ -265,3 +265,29 @@ def test_the_microscopes_description_is_named_where_it_has_no_place():
     with pytest.warns(UserWarning, match="PNG cannot hold the microscope's description; left out"):
         encode_image(read_image(ome(), page=1), "PNG")
     assert exif_block() is not None
+
+
+def test_a_panorama_counts_the_new_pixels():
+    packet = PACKET.format(
+        attributes='GPano:FullPanoWidthPixels="64" GPano:CroppedAreaLeftPixels=\'3\' GPano:PoseHeadingDegrees="64"',
+        inner="<GPano:FullPanoHeightPixels>48</GPano:FullPanoHeightPixels><dc:format>image/jpeg</dc:format>",
+    )
+    image = doubled(read_image(file_bytes(colour_picture(), "JPEG", xmp=packet.encode())))
+    text = image.xmp.decode()
+    assert 'FullPanoWidthPixels="128"' in text
+    assert "CroppedAreaLeftPixels='6'" in text
+    assert "<GPano:FullPanoHeightPixels>96<" in text
+    assert 'PoseHeadingDegrees="64"' in text
+    assert "dc:format" not in text
+
+
+def test_xmp_beyond_the_first_segment_is_named():
+    more = b"http://ns.adobe.com/xmp/extension/\0" + bytes(40) + b"<x/>"
+    data = jpeg.with_segments(file_bytes(colour_picture(), "JPEG"), [(0xE1, more)])
+    with pytest.warns(UserWarning, match="its extended XMP cannot be kept"):
+        read_image(data)
+
+
+def test_layers_of_a_tiff_are_named():
+    with pytest.warns(UserWarning, match="its layers cannot be kept"):
+        read_image(file_bytes(colour_picture(), "TIFF", tiffinfo={37724: b"Adobe Photoshop Document Data Block"}))
