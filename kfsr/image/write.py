@@ -318,5 +318,5 @@ def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 
 def _to_16_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    rounded: npt.NDArray[np.uint16] = np.rint(values * 65535).astype(np.uint16)
+    rounded: npt.NDArray[np.uint16] = np.ascontiguousarray(np.rint(values * 65535), np.uint16)
     return rounded
