@@ -37,9 +37,7 @@ class Pixels:
 
 def pixels_of(page: TiffPage, values: npt.NDArray[Any], icc_profile: bytes | None, name: str) -> Pixels:
     """The `values` (H, W, C) of a page. name: for warnings. Raises UnsupportedError for a kind that is not read."""
-    kind, colours = int(page.photometric), _colours(page)
-    if kind == _PALETTE:
-        return _from_palette(page, values)
+    colours = _colours(page)
     if values.shape[2] < colours:
         raise ValueError(f"{values.shape[2]} channels where {colours} are needed")
     alpha, premultiplied, planes = None, False, []
@@ -82,6 +80,8 @@ def _extra(page: TiffPage, count: int) -> list[int]:
 
 def _colour(page: TiffPage, values: npt.NDArray[Any], icc_profile: bytes | None, name: str) -> Pixels:
     kind = int(page.photometric)
+    if kind == _PALETTE:
+        return _from_palette(page, values)
     if kind == _CMYK:
         if values.dtype not in (np.uint8, np.uint16):
             raise UnsupportedError(f"{values.dtype.name} values of CMYK")
@@ -94,7 +94,7 @@ def _colour(page: TiffPage, values: npt.NDArray[Any], icc_profile: bytes | None,
     if kind in (_CIELAB, _ICCLAB):
         pixels, profile = lab_to_rgb(_lab(values, kind))
         warnings.warn(f"{name}: CIELAB is written as RGB", UserWarning, stacklevel=2)
-        return Pixels(pixels, None, 8 * values.dtype.itemsize, None, profile)
+        return Pixels(pixels, None, 8 if values.dtype.itemsize == 1 else 16, None, profile)
     found = _gray(page, values)
     pixels = 1 - found.pixels if kind == _WHITE_IS_ZERO else found.pixels
     return Pixels(pixels, None, found.depth, found.sample, icc_profile)
@@ -143,7 +143,7 @@ def _alpha(page: TiffPage, values: npt.NDArray[Any]) -> FloatArray | None:
 
 def _from_palette(page: TiffPage, values: npt.NDArray[Any]) -> Pixels:
     colours = page.colormap
-    if colours is None or values.dtype.kind not in "ub" or values.shape[2] != 1:
+    if colours is None or values.dtype.kind not in "ub":
         raise UnsupportedError("a palette of another kind")
     table: npt.NDArray[Any] = np.asarray(colours).T
     if int(table.max(initial=0)) > 255:  # 16 bits, as they should be
@@ -156,6 +156,8 @@ def _from_palette(page: TiffPage, values: npt.NDArray[Any]) -> Pixels:
 
 def _lab(values: npt.NDArray[Any], kind: int) -> npt.NDArray[Any]:
     """L 0..100, a and b as they are."""
+    if values.dtype in (np.float32, np.float64) and kind == _CIELAB and np.isfinite(values).all():
+        return values
     if values.dtype not in (np.uint8, np.uint16, np.int8, np.int16):
         raise UnsupportedError(f"{values.dtype.name} values of CIELAB")
     size = values.dtype.itemsize

@@ -14,8 +14,8 @@ _KINDS = ("int8", "int16", "int32", "uint32", "float16", "float32", "float64")
 @dataclass(frozen=True)
 class Sample:
     """What the values 0 and 1 of a picture stand for in its file. kind: NumPy's name of the stored type, one of float,
-    signed or 32-bit ones. low < high: the stored values, the least and the greatest of the picture, or 0 and 1 for
-    floats between them."""
+    signed or 32-bit ones. low < high: the stored values, the least and the greatest of the picture; of floats between
+    0 and 1 those, of unsigned values that use their last bit the least and the greatest that there are."""
 
     kind: str
     low: float
@@ -35,6 +35,8 @@ class Sample:
             raise ValueError(f"{bad or 'some'} values that are not finite numbers")
         if stored.dtype.kind == "f" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
+        elif stored.dtype.kind == "u" and high > np.iinfo(stored.dtype).max // 2:  # a picture of so many bits
+            low, high = 0.0, float(np.iinfo(stored.dtype).max)
         elif low == high:
             high = low + max(1.0, abs(low) * 1e-3)
         return cls(stored.dtype.newbyteorder("=").name, low, high)
