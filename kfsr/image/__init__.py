@@ -5,8 +5,9 @@ from kfsr.image.colour import luma
 from kfsr.image.formats import format_by_name, format_by_suffix, readable_formats, supported_formats
 from kfsr.image.read import Pages, read_bytes, read_image, read_pages, read_size
 from kfsr.image.resample import lanczos
+from kfsr.image.tiff_pages import StackWriter
 from kfsr.image.value import Image, unpremultiply
-from kfsr.image.write import StackWriter, encode_image, write_image
+from kfsr.image.write import encode_image, write_image
 
 __all__ = [
     "Image",

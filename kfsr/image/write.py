@@ -4,10 +4,8 @@ at all."""
 import io
 import os
 import struct
-import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +16,15 @@ import PIL.Image
 from kfsr.errors import OutputError, UsageError
 from kfsr.files import write_bytes
 from kfsr.image import jpeg, metadata, png
+from kfsr.image.encoding import ENCODE_ERRORS, explained, to_8_bits, to_16_bits, warn
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
 from kfsr.image.holding import profile_for_target, what_is_lost
-from kfsr.image.ifd import LONG, Directory, Entry
 from kfsr.image.profiles import is_srgb_profile, to_srgb
-from kfsr.image.tiff_write import TiffFile, is_big
+from kfsr.image.tiff_pages import encode_tiff
 from kfsr.image.value import Image
 
 _XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
-_BAND = 256  # rows rounded at once
 _LEVEL = 4  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
-_IPTC_TAG, _INCH = 33723, 2
-
-# What the encoders are known to raise.
-_ENCODE_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, OverflowError, struct.error)
 
 
 def write_image(
@@ -65,32 +58,6 @@ def encode_image(image: Image, format: str, quality: int = 95) -> bytes:
     return _encode(image, format_by_name(format), quality, "")
 
 
-class StackWriter:
-    """A TIFF of several pages, which are encoded as they are added.
-
-    path: for messages, and its ending must be TIFF's: UsageError. pages: how many are expected.
-    """
-
-    def __init__(self, path: Path, pages: int) -> None:
-        if format_by_suffix(path).name != "TIFF":
-            raise UsageError(f"{path}: only TIFF holds several pages; write .tif")
-        self._path, self._pages = path, pages
-        self._file: TiffFile | None = None
-
-    def add(self, image: Image) -> None:
-        """The next page. Raises OutputError naming the path."""
-        if self._file is None:
-            size = sum(one.pixels.nbytes for one in (image, *image.planes)) * self._pages
-            self._file = TiffFile(is_big(size))
-        _add_page(self._file, image, f"{self._path}: ")
-
-    def finish(self) -> bytes:
-        """The file's bytes; at least one page must be there."""
-        if self._file is None:
-            raise ValueError("no page")
-        return self._file.finish()
-
-
 def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
     """As encode_image; `prefix` begins every message and names the file."""
     if not 1 <= quality <= 100:
@@ -101,19 +68,17 @@ def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
             f" which holds {target.max_side} a side; write .png or .tif"
         )
     if target.name == "TIFF":
-        file = TiffFile(is_big(sum(one.pixels.nbytes for one in (image, *image.planes))))
-        _add_page(file, image, prefix)
-        return file.finish()
+        return encode_tiff(image, prefix)
     if image.sample is not None:
         kind, low, high = image.sample.kind, image.sample.low, image.sample.high
-        _warn(f"{prefix}{target.name} has no {kind} values; black is {low:.6g} there, white {high:.6g}; write .tif")
+        warn(f"{prefix}{target.name} has no {kind} values; black is {low:.6g} there, white {high:.6g}; write .tif")
     elif image.depth == 16 and not target.deep:
-        _warn(f"{prefix}{target.name} has no 16 bits; written with 8")
+        warn(f"{prefix}{target.name} has no 16 bits; written with 8")
     if lost := what_is_lost(image, target):
-        _warn(f"{prefix}{target.name} cannot hold {', '.join(lost)}; left out")
+        warn(f"{prefix}{target.name} cannot hold {', '.join(lost)}; left out")
     profile, said = profile_for_target(image, target)
     if said:
-        _warn(f"{prefix}{said}")
+        warn(f"{prefix}{said}")
     if target.name == "PNG":
         return _png(image, metadata.profile_for(profile, image.channels), prefix)
     picture, profile = _to_pillow(image, target, metadata.profile_for(profile, image.channels), prefix)
@@ -132,10 +97,6 @@ def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
     return _with_segments(data, image, prefix) if target.name == "JPEG" else data
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)
-
-
 def _options(target: Format, quality: int) -> dict[str, Any]:
     match target.name:
         case "JPEG" | "AVIF":
@@ -148,7 +109,7 @@ def _options(target: Format, quality: int) -> dict[str, Any]:
 
 def _fitting(block: bytes | None, name: str, room: int, target: Format, prefix: str) -> bytes | None:
     if target.name == "JPEG" and block is not None and len(block) > room:
-        _warn(f"{prefix}{name} is too large for JPEG and is left out")
+        warn(f"{prefix}{name} is too large for JPEG and is left out")
         return None
     return block
 
@@ -161,7 +122,7 @@ def _with_segments(data: bytes, image: Image, prefix: str) -> bytes:
         blocks.append((0xED, jpeg.PHOTOSHOP + jpeg.resources_of(extras.iptc)))
     if too_large := [marker for marker, content in blocks if len(content) > jpeg.SEGMENT]:
         names = " and ".join("IPTC" if marker == 0xED else "the comment" for marker in dict.fromkeys(too_large))
-        _warn(f"{prefix}{names} is too large for JPEG and is left out")
+        warn(f"{prefix}{names} is too large for JPEG and is left out")
     return jpeg.with_segments(data, [one for one in blocks if len(one[1]) <= jpeg.SEGMENT])
 
 
@@ -172,10 +133,10 @@ def _save_with_exif(
         return _save(picture, target, options, prefix)
     try:
         return _saved(picture, target, {**options, "exif": exif})
-    except _ENCODE_ERRORS:
+    except ENCODE_ERRORS:
         # Damaged EXIF is the likely cause; without it the reason below is the real one.
         data = _save(picture, target, options, prefix)
-        _warn(f"{prefix}EXIF cannot be stored and is left out")
+        warn(f"{prefix}EXIF cannot be stored and is left out")
         return data
 
 
@@ -188,17 +149,8 @@ def _saved(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) ->
 
 
 def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any], prefix: str) -> bytes:
-    with _explained(target.name, prefix):
+    with explained(target.name, prefix):
         return _saved(picture, target, options)
-
-
-@contextmanager
-def _explained(name: str, prefix: str) -> Iterator[None]:
-    try:
-        yield
-    except _ENCODE_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OutputError(f"{prefix}cannot be stored as {name} ({reason}); write .png instead") from error
 
 
 def _png(image: Image, profile: bytes | None, prefix: str) -> bytes:
@@ -216,70 +168,19 @@ def _png(image: Image, profile: bytes | None, prefix: str) -> bytes:
         chunks.append(png.raw_profile_chunk(b"iptc", jpeg.resources_of(extras.iptc)))
     chunks += [png.text_chunk(b"Comment", one) for one in extras.comments]
     chunks += [png.chunk(kind, content) for kind, content in extras.texts]
-    with _explained("PNG", prefix):
+    with explained("PNG", prefix):
         if image.depth == 16:
             import imagecodecs
 
-            deep = _to_16_bits(_with_alpha(image))
+            deep = to_16_bits(_with_alpha(image))
             pixels = imagecodecs.png_encode(deep[..., 0] if deep.shape[2] == 1 else deep, level=_LEVEL)
         else:
-            values = _to_8_bits(_with_alpha(image))
+            values = to_8_bits(_with_alpha(image))
             picture = PIL.Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
             buffer = io.BytesIO()
             picture.save(buffer, "PNG", compress_level=_LEVEL)
             pixels = buffer.getvalue()
         return png.with_chunks(bytes(pixels), chunks)
-
-
-def _add_page(file: TiffFile, image: Image, prefix: str) -> None:
-    extras, resolution = image.extras, None
-    if lost := what_is_lost(image, format_by_name("TIFF")):
-        _warn(f"{prefix}TIFF cannot hold {', '.join(lost)}; left out")
-    profile, said = profile_for_target(image, format_by_name("TIFF"))
-    if said:
-        _warn(f"{prefix}{said}")
-    try:
-        tags = metadata.tiff_tags(image.exif)
-    except struct.error:
-        _warn(f"{prefix}EXIF cannot be stored and is left out")
-        tags = Directory()
-    tags = tags.plus(*extras.tags)
-    if extras.iptc is not None:  # in 32-bit numbers, as Photoshop began to write it, which all readers know
-        tags = tags.plus(Entry(_IPTC_TAG, LONG, extras.iptc + bytes(-len(extras.iptc) % 4)))
-    if extras.calibration is not None:
-        resolution = extras.calibration
-    elif image.dpi is not None:
-        resolution = (*image.dpi, _INCH)
-    alpha = image.alpha is not None
-    with _explained("TIFF", prefix):
-        file.add(
-            _stored(image),
-            tags,
-            colours=image.channels,
-            alpha=alpha,
-            resolution=resolution,
-            icc_profile=metadata.profile_for(profile, image.channels),
-            xmp=image.xmp,
-        )
-
-
-def _stored(image: Image) -> npt.NDArray[Any]:
-    """(H, W, C) values as a TIFF holds them: colours, alpha, further channels, all of one type."""
-    if image.sample is None:
-        deep = any(one.depth == 16 for one in (image, *image.planes))
-        parts = [image.pixels, *([] if image.alpha is None else [image.alpha[..., None]])]
-        joined = np.concatenate([*parts, *(one.pixels for one in image.planes)], axis=2)
-        return _to_16_bits(joined) if deep else _to_8_bits(joined)
-    kind = np.dtype(image.sample.kind)
-    stored = [image.sample.from_unit(image.pixels)]
-    if image.alpha is not None:
-        white = 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
-        alpha = image.alpha[..., None].astype(np.float64) * white
-        stored.append((alpha if kind.kind == "f" else np.rint(alpha)).astype(kind))
-    stored += [
-        (one.pixels if one.sample is None else one.sample.from_unit(one.pixels)).astype(kind) for one in image.planes
-    ]
-    return np.concatenate(stored, axis=2)
 
 
 def _to_pillow(
@@ -289,34 +190,21 @@ def _to_pillow(
     pixels, alpha = image.pixels, image.alpha
     if alpha is not None and not target.alpha:
         if float(alpha.min()) < 1:
-            _warn(f"{prefix}{target.name} has no transparency; the picture is laid on white")
+            warn(f"{prefix}{target.name} has no transparency; the picture is laid on white")
         pixels, alpha = pixels * alpha[..., None] + (1 - alpha[..., None]), None
-    values = _to_8_bits(pixels)
+    values = to_8_bits(pixels)
     picture = PIL.Image.fromarray(values[..., 0] if image.channels == 1 else values)
     homeless = not target.metadata and profile is not None and not is_srgb_profile(profile)
     if homeless or (image.channels == 1 and not target.gray):
         converted = to_srgb(picture, profile) if profile is not None else None
         if homeless and converted is None:
-            _warn(f"{prefix}{target.name} cannot hold its colour profile; the colours may look different")
+            warn(f"{prefix}{target.name} cannot hold its colour profile; the colours may look different")
         picture, profile = converted or (picture if target.gray else picture.convert("RGB")), None
     if alpha is not None:
-        picture.putalpha(PIL.Image.fromarray(_to_8_bits(alpha)))
+        picture.putalpha(PIL.Image.fromarray(to_8_bits(alpha)))
     return picture, profile
 
 
 def _with_alpha(image: Image) -> npt.NDArray[np.float32]:
     """(H, W, C), alpha being the last channel where there is one."""
     return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-
-
-def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    rounded = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), _BAND):
-        band = slice(start, start + _BAND)
-        rounded[band] = np.rint(np.clip(values[band], 0, 1) * 255)
-    return rounded
-
-
-def _to_16_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    rounded: npt.NDArray[np.uint16] = np.ascontiguousarray(np.rint(values * 65535), np.uint16)
-    return rounded
