@@ -10,7 +10,7 @@ PLACES = (_PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION, _KEYS, 34736, 34737, _GDAL_
 """The tags of a GeoTIFF: scale, tie points, transformation, keys and their values, GDAL's, and the camera model."""
 
 _RASTER_TYPE, _POINT = 1025, 2
-_STATISTICS = re.compile(rb"\s*<Item name=\"STATISTICS_[^<]*</Item>")
+_STATISTICS = re.compile(rb"<Item name=\"STATISTICS_[^<]*</Item>\n?")
 
 
 def enlarged_place(tags: tuple[Entry, ...], scale: float) -> tuple[Entry, ...]:

@@ -89,7 +89,8 @@ def _stored(image: Image) -> npt.NDArray[Any]:
     if image.sample is None:
         deep = any(one.depth == 16 for one in (image, *image.planes))
         parts = [image.pixels, *([] if image.alpha is None else [image.alpha[..., None]])]
-        joined = np.concatenate([*parts, *(one.pixels for one in image.planes)], axis=2)
+        parts += [one.pixels for one in image.planes]
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         return to_16_bits(joined) if deep else to_8_bits(joined)
     kind = np.dtype(image.sample.kind)
     stored = [image.sample.from_unit(image.pixels)]

@@ -39,7 +39,7 @@ _PIXELS = (
 )
 _PIXEL_ATTRIBUTE = re.compile(rb"(\s" + _PIXELS + rb"\s*=\s*[\"'])(\d{1,9})(?=[\"'])")
 _PIXEL_ELEMENT = re.compile(rb"(<" + _PIXELS + rb">)(\d{1,9})(?=<)")
-_MOST_PREFIXES, _MOST_NAMES = 16, 64
+_MOST_PREFIXES, _MOST_NAMES = 4, 32
 
 
 def tidy_xmp(raw: object) -> bytes | None:

@@ -10,7 +10,7 @@ import pytest
 from image_files import colour_picture, exif_block, file_bytes, png_bytes, png_chunk
 
 from kfsr.image import Image, encode_image, read_image
-from kfsr.image.xmp import tidy_xmp
+from kfsr.image.xmp import announced, enlarged_xmp, tidy_xmp
 
 XMP = (
     b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -97,13 +97,27 @@ def test_a_packet_as_text_and_one_with_a_null_at_its_end():
     assert tidy_xmp(PLAIN + b"\0") == PLAIN
 
 
+GAIN = b" xmlns:g='http://ns.adobe.com/hdr-gain-map/1.0/'"
+
+
+@pytest.mark.parametrize("head", [b"", GAIN, b"".join(GAIN.replace(b":g=", b":g%d=" % n) for n in range(50))])
 @pytest.mark.parametrize(
-    "piece", [b"<tiff:Orientation>", b"<tiff:Orientation", b" tiff:Orientation ", b' tiff:Orientation="', b" "]
+    "piece",
+    [
+        *(b"<tiff:Orientation>", b"<tiff:Orientation", b" tiff:Orientation ", b' tiff:Orientation="', b" "),
+        *(b"<g:x>", b"<g:x ", b" g:x ", b" g:x='", b"<a:MotionPhoto>", b" a:MotionPhoto ", b" xmlns:g='", b"<g:%d>"),
+        *(b"<GPano:FullPanoWidthPixels>1", b" stDim:w='1", b" stDim:w "),
+    ],
 )
-def test_a_hostile_packet_takes_no_time(piece):
+def test_a_hostile_packet_takes_no_time(piece, head):
     """A megabyte; an expression that starts over at every byte would need hours."""
     start = time.process_time()
-    tidy_xmp(b"<rdf:RDF>" + piece * (10**6 // len(piece)))
+    count = 10**6 // len(piece)
+    body = b"".join(piece % n for n in range(count)) if b"%d" in piece else piece * count
+    packet = b"<rdf:RDF" + head + b">" + body
+    tidy_xmp(packet)
+    announced(packet)
+    enlarged_xmp(packet, 2)
     assert time.process_time() - start < 20
 
 
