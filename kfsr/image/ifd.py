@@ -20,6 +20,7 @@ _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12
 
 _CODES = dict(zip(_UNITS, "BBHIIbBhiifdIQqQ", strict=True))
 _MOST_ENTRIES = 4096
+_COMMENT, _UNICODE = 0x9286, b"UNICODE\0"
 
 PREFIX = b"Exif\0\0"
 
@@ -106,6 +107,8 @@ def read_directory(data: bytes, offset: int, order: str, big: bool = False, dept
             continue
         room -= size
         value = _little(data[start : start + size], kind, order)
+        if tag == _COMMENT and value.startswith(_UNICODE):  # text in the byte order of the numbers
+            value = _UNICODE + _little(value[8 : len(value) // 2 * 2], SHORT, order)
         if tag in _INNER:
             target = Entry(tag, kind, value).numbers()
             if depth < 2 and len(target) == 1:

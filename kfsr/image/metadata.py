@@ -76,12 +76,12 @@ def descriptive(directory: ifd.Directory) -> ifd.Directory:
     return ifd.Directory(kept.entries, inner)
 
 
-def tiff_tags(exif: bytes | None) -> ifd.Directory:
-    """An EXIF block as tags of a TIFF, without its resolution, which is stored by itself. Raises struct.error for a
+def tiff_tags(exif: bytes | None, with_resolution: bool = False) -> ifd.Directory:
+    """An EXIF block as tags of a TIFF, without its resolution where that is stored by itself. Raises struct.error for a
     damaged block."""
     if exif is None:
         return ifd.Directory()
-    return ifd.parse_exif(exif).without((*_STORAGE_TAGS, *_RESOLUTION_TAGS))
+    return ifd.parse_exif(exif).without((*_STORAGE_TAGS, *(() if with_resolution else _RESOLUTION_TAGS)))
 
 
 def says_more(exif: bytes | None) -> bool:

@@ -145,7 +145,8 @@ class Tiff:
             tags += [one for one in directory.entries if one.tag == _DESCRIPTION]
             tags += _imagej(page)
         warn_of_lost(lost, name)
-        iptc = _value(directory, _IPTC) or iptc_of(_value(directory, _PHOTOSHOP) or b"")
+        both = (_value(directory, _IPTC), iptc_of(_value(directory, _PHOTOSHOP) or b""))
+        iptc = max((one for one in both if one), key=len, default=None)  # programs change one and forget the other
         colour = () if directory.get(_ICC) else _primaries(directory)
         return Extras(colour, iptc=iptc, tags=tuple(tags), calibration=calibration)
 

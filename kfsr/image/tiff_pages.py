@@ -60,7 +60,7 @@ def _add_page(file: TiffFile, image: Image, prefix: str) -> None:
     if said:
         warn(f"{prefix}{said}")
     try:
-        tags = metadata.tiff_tags(image.exif)
+        tags = metadata.tiff_tags(image.exif, image.dpi is None and extras.calibration is None)
     except struct.error:
         warn(f"{prefix}EXIF cannot be stored and is left out")
         tags = Directory()

@@ -82,6 +82,30 @@ def test_numbers_change_their_byte_order_and_stay_what_they_are():
     assert (place[1], tuple(map(float, place[2]))) == ("N", (48.0, 8.0, 14.5))
 
 
+def test_text_in_16_bits_turns_with_the_byte_order():
+    text = "Zoë 写真"
+    inner = PIL.Image.Exif()
+    inner[0x8769] = {COMMENT: b"UNICODE\0" + text.encode("utf-16-be")}
+    inner.endian = ">"
+    image = Image(Image.from_array(colour_picture()).pixels, exif=inner.tobytes())
+    assert image.exif[6:8] == b"MM"
+    again = read_image(encode_image(image, "TIFF"))
+    found = ifd.parse_exif(again.exif).inner[ifd.EXIF].get(COMMENT).value
+    assert found == b"UNICODE\0" + text.encode("utf-16-le")
+
+
+def test_resolution_in_exif_alone_goes_into_a_tiff():
+    tags = [ifd.Entry.of(tag, ifd.RATIONAL, 240, 1) for tag in (282, 283)]
+    exif = ifd.exif_block(ifd.Directory((*tags, ifd.Entry.of(296, ifd.SHORT, 2))))
+    image = Image(Image.from_array(colour_picture()).pixels, exif=exif)
+    assert read_image(encode_image(image, "TIFF")).dpi == (240, 240)
+
+
+def test_of_two_iptc_blocks_in_a_tiff_the_longer_one_is_taken():
+    tags = {33723: IPTC[:11], 34377: jpeg.resources_of(IPTC)}
+    assert read_image(file_bytes(colour_picture(), "TIFF", tiffinfo=tags)).extras.iptc == IPTC
+
+
 IPTC = b"\x1c\x02\x19\0\x06castle\x1c\x02\x78\0\x04Zo\xc3\xab"
 
 
