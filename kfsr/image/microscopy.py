@@ -5,6 +5,7 @@ no stack. Axes, units, channel names and the rest stay as they are.
 """
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -29,6 +30,17 @@ def is_description(value: bytes) -> bool:
 def has_outlines(value: bytes) -> bool:
     """Whether an OME description holds outlines that were drawn on the picture."""
     return b"<ROI " in value or b":ROI " in value
+
+
+def frames(description: str, size: int) -> int:
+    """How many pages of `size` values ImageJ's description, or tifffile's of pages without directories, counts; 1 where
+    it counts none. Raises what reading such a description may raise."""
+    if description.startswith("ImageJ="):
+        found = re.search(r"^images=(\d{1,9})\s*$", description, re.MULTILINE)
+        return int(found[1]) if found else 1
+    if not description.startswith("{") or '"truncated"' not in description:
+        return 1
+    return math.prod(int(one) for one in json.loads(description)["shape"]) // size
 
 
 def is_calibrated(value: bytes) -> bool:
@@ -72,6 +84,7 @@ def _tifffile(text: bytes, scale: float, pages: int | None) -> bytes:
         raise ValueError("no picture")
     shape[at : at + 2] = (round(size * scale) for size in shape[at : at + 2])
     about["shape"] = shape if pages is None else shape[at:]
+    about.pop("truncated", None)  # every page gets its directory
     if pages is not None and "axes" in about:
         about["axes"] = about["axes"][at:]
     return json.dumps(about).encode("ascii")

@@ -24,6 +24,7 @@ from kfsr.image.extras import Chunk, Extras
 from kfsr.image.jpeg import iptc_of
 from kfsr.image.pixels import Pixels, pixels_of
 from kfsr.image.places import PLACES
+from kfsr.image.sniff import DAMAGE
 from kfsr.image.value import Image
 from kfsr.image.xmp import tidy_xmp
 
@@ -60,9 +61,23 @@ class Tiff:
             raise ValueError("no pages")
         full = [page for page in every if not _is_reduced(page)]
         if full:
-            return full
+            return full + full[:1] * self._without_directory
         below = [one.aspage() for page in every for one in page.pages or ()]
         return [page for page in below if not _is_reduced(page)] or every
+
+    @cached_property
+    def _without_directory(self) -> int:
+        """How many pages follow the only one without a directory of their own, as ImageJ writes large stacks."""
+        if len(self._file.pages) != 1 or not (self._file.is_imagej or self._file.is_shaped):
+            return 0
+        page = self._file.pages.first
+        try:
+            frames = microscopy.frames(page.description, page.size)
+            there = (len(self._data) - page.dataoffsets[0]) // page.nbytes
+        except DAMAGE:
+            return 0
+        # A description that other programs have left behind says more than there is.
+        return min(frames, _MOST_PAGES) - 1 if frames > 1 and there > 1 and page.compression == 1 else 0
 
     def size(self, number: int = 0) -> tuple[int, int]:
         """Width and height as the page is stored."""
@@ -82,10 +97,12 @@ class Tiff:
         page = self.pages[number]
         check_size((page.imagewidth, page.imagelength))
         directory = self._directory(page)
+        if number and self._without_directory:
+            directory = directory.without([_DESCRIPTION, microscopy.IMAGEJ_SIZES, microscopy.IMAGEJ])
         alone = alone and len(self.pages) > 1
         if alone and number:
             directory = _described(directory, self._directory(self.pages[0]))
-        found = pixels_of(page, self._decoded(page), _value(directory, _ICC), name)
+        found = pixels_of(page, self._decoded(page, number), _value(directory, _ICC), name)
         turn = _first(directory, metadata.ORIENTATION, 1)
         sideways = is_sideways(turn)
         exif = ifd.exif_block(metadata.descriptive(directory))
@@ -109,7 +126,7 @@ class Tiff:
     def _directory(self, page: TiffPage) -> ifd.Directory:
         return ifd.read_directory(self._data, page.offset, self._file.byteorder, self._file.is_bigtiff)
 
-    def _decoded(self, page: TiffPage) -> npt.NDArray[Any]:
+    def _decoded(self, page: TiffPage, number: int) -> npt.NDArray[Any]:
         """(H, W, C)"""
         planes, depth, height, width, samples = page.shaped
         if depth != 1:
@@ -117,6 +134,11 @@ class Tiff:
         if planes * samples > _MOST_CHANNELS:
             raise UnsupportedError(f"{planes * samples} channels")
         _check_length(page, len(self._data))
+        if number and self._without_directory:
+            stored = np.dtype(page.dtype).newbyteorder("<" if self._file.byteorder == "<" else ">")
+            at = page.dataoffsets[0] + number * page.nbytes
+            plain = np.frombuffer(self._data, stored, planes * height * width * samples, at)
+            return np.moveaxis(plain.reshape(planes, height, width, samples), 0, -2).reshape(height, width, -1)
         if _needs_libtiff(page) and isinstance(page.index, int):
             return _by_libtiff(self._data, page)
         try:

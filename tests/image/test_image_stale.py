@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from image_files import colour_picture, exif_block, file_bytes, gray_picture
 
+from kfsr.errors import InputError
 from kfsr.image import StackWriter, encode_image, jpeg, read_image, read_pages
 from kfsr.image.xmp import announced, tidy_xmp
 
@@ -291,3 +292,25 @@ def test_xmp_beyond_the_first_segment_is_named():
 def test_layers_of_a_tiff_are_named():
     with pytest.warns(UserWarning, match="its layers cannot be kept"):
         read_image(file_bytes(colour_picture(), "TIFF", tiffinfo={37724: b"Adobe Photoshop Document Data Block"}))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("imagej", [False, True])
+def test_pages_without_directories_are_pages_too(imagej, order, tmp_path, caplog):
+    """As ImageJ writes stacks of more than 4 gigabytes."""
+    file = io.BytesIO()
+    about = {"axes": "ZCYX", "unit": "um"} if imagej else {"axes": "ZCYX"}
+    options = {"photometric": "minisblack", "truncate": True, "metadata": about, "byteorder": order}
+    tifffile.imwrite(file, STACK, imagej=imagej, **options)
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as found:
+        assert len(found.pages) == 1
+    again, series = quietly(rewritten(file.getvalue(), tmp_path), caplog)
+    assert (len(again.pages), series.axes, series.shape) == (6, "ZCYX", (2, 3, 96, 128))
+    assert np.array_equal(series.asarray()[..., ::2, ::2], STACK)
+    assert np.array_equal(np.rint(read_image(file.getvalue(), page=5).pixels[..., 0] * 65535), STACK[1, 1])
+    cut = read_pages(file.getvalue()[: -2 * STACK[0, 0].nbytes])
+    assert (cut.count, cut.read(3).size) == (6, (64, 48))
+    with pytest.raises(InputError, match="page 5: damaged or incomplete TIFF"):
+        cut.read(4)
+    left_behind = file.getvalue()[: -5 * STACK[0, 0].nbytes]  # the description of a stack, and one page
+    assert read_pages(left_behind).count == 1
