@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import struct
 import subprocess
 import warnings
@@ -152,10 +153,19 @@ def rewritten(data, tmp_path, change=doubled):
     return writer.finish()
 
 
-def quietly(data, caplog):
-    file = tifffile.TiffFile(io.BytesIO(data))
-    series = file.series[0]
-    assert caplog.records == []
+def quietly(data):
+    """The file and its first series as tifffile opens them, which must have nothing to complain of."""
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    log = logging.getLogger("tifffile")
+    log.addHandler(handler)
+    try:
+        file = tifffile.TiffFile(io.BytesIO(data))
+        series = file.series[0]
+    finally:
+        log.removeHandler(handler)
+    assert said == []
     return file, series
 
 
@@ -170,8 +180,8 @@ def imagej(**options):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_imagej_keeps_its_axes_and_its_pixels_shrink(tmp_path, caplog, order):
-    file, series = quietly(rewritten(imagej(byteorder=order), tmp_path), caplog)
+def test_imagej_keeps_its_axes_and_its_pixels_shrink(tmp_path, order):
+    file, series = quietly(rewritten(imagej(byteorder=order), tmp_path))
     assert (series.axes, series.shape) == ("ZCYX", (2, 3, 96, 128))
     about = file.imagej_metadata
     assert (about["unit"], about["spacing"], about["Labels"], about["Info"]) == ("um", 0.5, list("abcdef"), "Zoë µ")
@@ -180,17 +190,17 @@ def test_imagej_keeps_its_axes_and_its_pixels_shrink(tmp_path, caplog, order):
     assert np.array_equal(series.asarray()[..., ::2, ::2], STACK)
 
 
-def test_imagej_outlines_go(tmp_path, caplog):
+def test_imagej_outlines_go(tmp_path):
     file = io.BytesIO()
     tifffile.imwrite(file, STACK[0], imagej=True, metadata={"axes": "ZYX", "ROI": b"Iout" + bytes(60), "Info": "x"})
-    again, _ = quietly(rewritten(file.getvalue(), tmp_path), caplog)
+    again, _ = quietly(rewritten(file.getvalue(), tmp_path))
     assert "ROI" not in again.imagej_metadata
     assert again.imagej_metadata["Info"] == "x"
 
 
-def test_one_page_of_an_imagej_stack_is_no_stack(caplog):
+def test_one_page_of_an_imagej_stack_is_no_stack():
     image = read_image(imagej(), page=2)
-    file, series = quietly(encode_image(image, "TIFF"), caplog)
+    file, series = quietly(encode_image(image, "TIFF"))
     assert series.axes == "YX"
     assert np.array_equal(series.asarray(), STACK[0, 1])
     assert file.imagej_metadata["unit"] == "um"
@@ -204,8 +214,8 @@ def ome(**more):
     return file.getvalue()
 
 
-def test_ome_keeps_its_axes_and_its_pixels_shrink(tmp_path, caplog):
-    file, series = quietly(rewritten(ome(), tmp_path), caplog)
+def test_ome_keeps_its_axes_and_its_pixels_shrink(tmp_path):
+    file, series = quietly(rewritten(ome(), tmp_path))
     assert (series.axes, series.shape) == ("TZYX", (2, 3, 96, 128))
     assert file.is_ome
     text = file.ome_metadata
@@ -216,8 +226,8 @@ def test_ome_keeps_its_axes_and_its_pixels_shrink(tmp_path, caplog):
     assert np.array_equal(series.asarray()[..., ::2, ::2], STACK)
 
 
-def test_one_page_of_an_ome_stack_is_no_stack(caplog):
-    file, series = quietly(encode_image(read_image(ome(), page=6), "TIFF"), caplog)
+def test_one_page_of_an_ome_stack_is_no_stack():
+    file, series = quietly(encode_image(read_image(ome(), page=6), "TIFF"))
     assert (series.axes, series.shape) == ("YX", (48, 64))
     assert np.array_equal(series.asarray(), STACK[1, 2])
     assert file.is_ome
@@ -246,12 +256,12 @@ def test_an_ome_description_that_cannot_be_understood_is_left_out(damage, tmp_pa
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((2, 3, 48, 64), "TCYX"), ((4, 48, 64, 3), "ZYXS")])
-def test_tifffiles_own_description_counts_the_new_pixels(shape, axes, tmp_path, caplog):
+def test_tifffiles_own_description_counts_the_new_pixels(shape, axes, tmp_path):
     values = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
     file = io.BytesIO()
     photometric = "rgb" if shape[-1] == 3 else "minisblack"
     tifffile.imwrite(file, values, photometric=photometric, metadata={"axes": axes, "lens": "20x"})
-    again, series = quietly(rewritten(file.getvalue(), tmp_path), caplog)
+    again, series = quietly(rewritten(file.getvalue(), tmp_path))
     assert (series.axes, series.shape[-3:]) == (axes, (*shape[-3:-2], 96, 128) if shape[-1] != 3 else (96, 128, 3))
     assert json.loads(again.pages[0].description)["lens"] == "20x"
 
@@ -296,7 +306,7 @@ def test_layers_of_a_tiff_are_named():
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("imagej", [False, True])
-def test_pages_without_directories_are_pages_too(imagej, order, tmp_path, caplog):
+def test_pages_without_directories_are_pages_too(imagej, order, tmp_path):
     """As ImageJ writes stacks of more than 4 gigabytes."""
     file = io.BytesIO()
     about = {"axes": "ZCYX", "unit": "um"} if imagej else {"axes": "ZCYX"}
@@ -304,7 +314,7 @@ def test_pages_without_directories_are_pages_too(imagej, order, tmp_path, caplog
     tifffile.imwrite(file, STACK, imagej=imagej, **options)
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as found:
         assert len(found.pages) == 1
-    again, series = quietly(rewritten(file.getvalue(), tmp_path), caplog)
+    again, series = quietly(rewritten(file.getvalue(), tmp_path))
     assert (len(again.pages), series.axes, series.shape) == (6, "ZCYX", (2, 3, 96, 128))
     assert np.array_equal(series.asarray()[..., ::2, ::2], STACK)
     assert np.array_equal(np.rint(read_image(file.getvalue(), page=5).pixels[..., 0] * 65535), STACK[1, 1])
@@ -314,3 +324,10 @@ def test_pages_without_directories_are_pages_too(imagej, order, tmp_path, caplog
         cut.read(4)
     left_behind = file.getvalue()[: -5 * STACK[0, 0].nbytes]  # the description of a stack, and one page
     assert read_pages(left_behind).count == 1
+
+
+def test_tifffile_does_complain_of_what_is_stale(tmp_path):
+    """Else the tests above could not fail."""
+    stale = rewritten(ome(), tmp_path, lambda page: page.with_pixels(doubled(page).pixels))
+    with pytest.raises(AssertionError):
+        quietly(stale)
