@@ -116,11 +116,11 @@ def _icc(said: Meaning, channels: int) -> bytes | None:
     if channels == 3:
         about["primaries"] = tuple(v for x, y in said.primaries[:3] for v in (x, y, 1.0))
     if said.hdr:
-        about["transferfunction"] = _hdr_curve(said.hdr)
+        about["transferfunction"] = _table(_hdr_curve(said.hdr))
     elif said.gamma is not None:
         about["gamma"] = said.gamma
     else:
-        about["transferfunction"] = _srgb_light(np.linspace(0, 1, _STEPS)).astype(np.float32)
+        about["transferfunction"] = _table(_srgb_light(np.linspace(0, 1, _STEPS)))
     try:
         made: bytes = imagecodecs.cms_profile("rgb" if channels == 3 else "gray", **about)
     except (ValueError, RuntimeError):
@@ -129,11 +129,15 @@ def _icc(said: Meaning, channels: int) -> bytes | None:
     return made[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + made[36:]
 
 
+def _table(curve: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:
+    return np.rint(curve * 65535).astype(np.uint16)
+
+
 def _srgb_light(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def _hdr_curve(transfer: int) -> npt.NDArray[np.float32]:
+def _hdr_curve(transfer: int) -> npt.NDArray[np.floating]:
     """Light of values 0 to 1, diffuse white being 1 and what is brighter clipped."""
     values = np.linspace(0, 1, _STEPS)
     if transfer == _PQ:  # SMPTE ST 2084
@@ -144,8 +148,7 @@ def _hdr_curve(transfer: int) -> npt.NDArray[np.float32]:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         scene = np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12)
         light = scene**1.2 * 1000 / _WHITE_NITS
-    curve: npt.NDArray[np.float32] = np.clip(light, 0, 1).astype(np.float32)
-    return curve
+    return np.clip(light, 0, 1)
 
 
 def to_srgb(picture: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
