@@ -93,8 +93,8 @@ def run(
     `Processes(n)`. threads: of all processes together. max_pixels: of a picture. max_memory: bytes, as in
     `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it warnings are Python's.
 
-    At scale 1 the file of a picture that is left as it is, is copied as long as its format stays and neither `strip`
-    nor another `quality` is asked for.
+    A TIFF of several pages gives one of as many, unless the recipe's `page` names one. At scale 1 the file of a picture
+    that is left as it is, is copied as long as its format stays and neither `strip` nor another `quality` is asked for.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work.
