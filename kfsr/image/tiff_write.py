@@ -15,7 +15,7 @@ from kfsr.image.ifd import LONG, LONG8, RATIONAL, SHORT, UNDEFINED, Directory, E
 _STRIP = 2**18
 _LARGEST_CLASSIC = 2**32 - 2**24
 _FORMATS = {"u": 1, "i": 2, "f": 3}
-_PLAIN, _DEFLATE, _DIFFERENCES, _LEVEL = 1, 8, 2, 6
+_PLAIN, _DEFLATE, _DIFFERENCES, _LEVEL = 1, 8, 2, 4
 _ALPHA, _UNSPECIFIED = 2, 0
 
 
@@ -23,7 +23,7 @@ class TiffFile:
     """A TIFF in memory that pages are added to. big: BigTIFF, for more than 4 gigabytes. deflate: compressed without
     loss."""
 
-    def __init__(self, big: bool = False, deflate: bool = False) -> None:
+    def __init__(self, big: bool = False, deflate: bool = True) -> None:
         self._big, self._deflate = big, deflate
         self._parts: list[bytes] = [b"II+\0\x08\0\0\0" + bytes(8) if big else b"II*\0" + bytes(4)]
         self._length = len(self._parts[0])
