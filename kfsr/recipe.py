@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -21,6 +22,7 @@ from typing import Any
 import kfsr
 from kfsr.errors import InputError, UsageError
 from kfsr.settings import PRESETS, Settings
+from kfsr.size import MOST, Size
 
 SCALES = (1, 2, 3, 4)
 MOST_UNCERTAIN = 2.0
@@ -32,20 +34,23 @@ class Recipe:
     """What to do with a picture. Raises UsageError where a value alone, or two together, cannot be meant; whether the
     methods exist and fit together is for `kfsr.pipeline.check`, which knows them.
 
-    scale: 1 to 4, the factor by which the result is larger. kernel_method: an estimator by name. kernel_init: what
-    `ikl` starts from. kernel: a file with the kernel, in place of an estimate. trust_kernel: take a kernel file that
-    does not say where it comes from as exact. refine: whether the kernel gets its fine form through the solver; None
-    leaves it to the method. uncertainty: of the kernel, 0 to 2; None measures it. joint: return the picture that
-    `kernelfusion` finds with its kernel. solver: by name. weights: a file for the solver, in place of the bundled
-    ones. strength: how far the result goes from bicubic (0) to the solver's picture (1); None leaves it to the gate.
-    denoise: how much of the grain that the solver takes away stays away, 0 to 1; None as before. seed: of all random
-    numbers. quality: 1 to 100, of lossy formats. strip: leave EXIF and XMP out. page: of a TIFF, or
-    frame of an animation, from 1 on; None takes all of a TIFF where the result is one, else the first. strict: refuse
-    slightly damaged files. preset: the name of the settings that
-    `settings` began as. settings: every number of every stage.
+    scale: 1 to 4, the factor by which the result is larger. size: of the result, where that is no whole multiple; see
+    `kfsr.size` for its forms. The picture is then enlarged by a whole scale and shrunk. kernel_method: an estimator by
+    name. kernel_init: what `ikl` starts from. kernel: a file with the kernel, in place of an estimate. trust_kernel:
+    take a kernel file that does not say where it comes from as exact. refine: whether the kernel gets its fine form
+    through the solver; None leaves it to the method. uncertainty: of the kernel, 0 to 2; None measures it. joint:
+    return the picture that `kernelfusion` finds with its kernel. solver: by name. weights: a file for the solver, in
+    place of the bundled ones. strength: how far the result goes from bicubic (0) to the solver's picture (1); None
+    leaves it to the gate. denoise: how much of the grain that the solver takes away stays away, 0 to 1; None as before.
+    seed: of all random numbers. format: of the result's file, by name or ending; None leaves it to the name. quality: 1
+    to 100, of lossy formats; None: 95 for JPEG and AVIF, and WebP without loss. strip: leave EXIF and XMP out. page: of
+    a TIFF, or frame of an animation, from 1 on; None takes all of a TIFF where the result is one, else the first.
+    strict: refuse slightly damaged files. preset: the name of the settings that `settings` began as. settings: every
+    number of every stage.
     """
 
     scale: int = 2
+    size: str | None = None
     kernel_method: str = "auto"
     kernel_init: str = "spectral"
     kernel: Path | None = None
@@ -58,7 +63,8 @@ class Recipe:
     strength: float | None = None
     denoise: float | None = None
     seed: int = 0
-    quality: int = 95
+    format: str | None = None
+    quality: int | None = None
     strip: bool = False
     page: int | None = None
     strict: bool = False
@@ -68,6 +74,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.scale, bool) or self.scale not in SCALES:
             raise UsageError(f"scale {self.scale} is not supported; use one of {', '.join(map(str, SCALES))}")
+        if self.size is not None:
+            Size.parse(self.size)
         if self.uncertainty is not None and not 0 <= self.uncertainty <= MOST_UNCERTAIN:
             raise UsageError(f"uncertainty {self.uncertainty} is not between 0 and {MOST_UNCERTAIN:g}")
         for name in ("strength", "denoise"):
@@ -76,7 +84,7 @@ class Recipe:
                 raise UsageError(f"{name} {value} is not between 0 and 1")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is not between 0 and 2**63 - 1")
-        if not 1 <= self.quality <= 100:
+        if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"quality {self.quality} is not between 1 and 100")
         if self.page is not None and self.page < 1:
             raise UsageError(f"pages count from 1, there is no page {self.page}")
@@ -91,8 +99,9 @@ class Recipe:
     def make(cls, base: Recipe | None = None, **choices: Any) -> Recipe:
         """The `base` (None: the defaults) with these fields changed; a choice of None counts as not made.
 
-        A `preset` brings its settings along, unless `settings` are chosen as well. Raises UsageError for a name that
-        is no field, an unknown preset, and what the class itself refuses.
+        A `preset` brings its settings along, unless `settings` are chosen as well. A `scale` like 1.5 becomes the next
+        whole one and a `size`, and takes the place of a size in the base, as a `size` does of a scale. Raises
+        UsageError for a name that is no field, an unknown preset, and what the class itself refuses.
         """
         if base is not None and not isinstance(base, cls):
             raise UsageError(f"{base!r} is not a recipe; name what you choose, like scale=4")
@@ -101,6 +110,10 @@ class Recipe:
         for name in chosen:
             if name not in fields:
                 raise UsageError(f"there is no choice {name!r}{_near(name, fields)}")
+        if "scale" in chosen and "size" in chosen:
+            raise UsageError("a scale and a size are given; leave one of them out")
+        if "scale" in chosen:
+            chosen |= _whole(chosen["scale"])
         if "preset" in chosen:
             chosen = {"settings": preset_named(chosen["preset"])} | chosen
         return dataclasses.replace(base or cls(), **chosen)
@@ -125,6 +138,16 @@ class Recipe:
             return dataclasses.replace(plain, settings=settings)
         except (InputError, UsageError) as error:
             raise InputError(f"{path}: {error}") from error
+
+    def fitted(self, width: int, height: int) -> tuple[Recipe, tuple[int, int] | None]:
+        """For a picture of that size: the recipe with the whole scale that it is enlarged by, and the size that the
+        result is shrunk to then, None where it is that already. UsageError where no scale leads there."""
+        if self.size is None:
+            return self, None
+        wanted = Size.parse(self.size)
+        whole, final = wanted.scale_of(width, height), wanted.of(width, height)
+        recipe = dataclasses.replace(self, scale=whole, size=None)
+        return recipe, None if final == (whole * width, whole * height) else final
 
     def work(self) -> Recipe:
         """What is left to do once the recipe is found sound and its kernel is read: with strength 0 no kernel is found
@@ -163,6 +186,17 @@ def preset_named(name: str) -> Settings:
 def option(field: str) -> str:
     """A field as the command line calls it."""
     return "--" + field.replace("_", "-")
+
+
+def _whole(scale: Any) -> dict[str, Any]:
+    """The fields for a scale: itself, or for one like 1.5 the next whole scale and the size."""
+    if not isinstance(scale, float):
+        return {"scale": scale, "size": None}
+    if scale.is_integer():
+        return {"scale": int(scale), "size": None}
+    if not 1 < scale < MOST:
+        raise UsageError(f"scale {scale:g} is not supported; use one from {min(SCALES)} to {MOST}")
+    return {"scale": math.ceil(scale), "size": f"{scale:g}"}
 
 
 def _near(name: str, known: typing.Iterable[str]) -> str:

@@ -16,7 +16,7 @@ PACKAGE = Path(kfsr.__file__).parent
 # each other. A new module of kfsr needs a line here.
 LAYERS = (
     {"errors", "progress"},
-    {"files", "numerics", "settings", "weights"},
+    {"files", "numerics", "settings", "size", "weights"},
     {"recipe"},
     {"checkpoint", "image"},
     {"kernel"},

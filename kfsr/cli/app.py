@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
+import re
+import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +24,7 @@ app = typer.Typer(
     epilog=(
         "Data goes to standard output, messages to standard error. Exit status: 0 all done, "
         "1 internal error, 2 wrong usage, 3 some inputs failed, 4 nothing could be done, 5 out of memory, "
-        "130 interrupted. KFSR_DEBUG=1 shows tracebacks."
+        "130 interrupted, 143 terminated; what was finished before stays. KFSR_DEBUG=1 shows tracebacks."
     ),
 )
 
@@ -71,15 +75,45 @@ def run(arguments: list[str], streams: Streams | None = None) -> int:
             streams.flush()
     except BaseException as error:
         if hasattr(error, "format_message"):  # typer's own errors; their class has moved between versions
-            streams.error(_usage_line(error))
+            streams.error(_usage_line(error, arguments))
             return Status.USAGE
         return conclude(error, streams)
     return int(status or Status.DONE)
 
 
-def _usage_line(error: Any) -> str:
+_PHRASES = (
+    (r"^[Ii]nvalid value for '(--?[\w-]+)[^:]*: ", r"\1: "),
+    (r"^[Ii]nvalid value: ", ""),
+    (r"([-\w.']+) is not in the range ([-\w.]+)<=x<=([-\w.]+)", r"\1 is not between \2 and \3"),
+    (r"([-\w.']+) is not in the range x>=([-\w.]+)", r"\1 is less than \2"),
+    (r"Input should be a valid integer.*", "must be a whole number"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be greater than or equal to (\S+)", r"must be \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"must be \1 or less"),
+    (r"Input should be", "must be"),
+    (r"is not a valid integer( range)?", "is not a whole number"),
+    (r"is not a valid float( range)?", "is not a number"),
+)
+"""typer's phrases, and this program's."""
+
+
+def _usage_line(error: Any, arguments: list[str]) -> str:
     """typer's message as one line in this program's manner, with where to look further."""
     text = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    for phrase, own in _PHRASES:
+        text = re.sub(phrase, own, text)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "kfsr"
+    name = next((one for one in arguments if not one.startswith("-")), "")
+    if text.lower().startswith("no such command") and name:
+        text = f"there is no command {name!r}{_meant(name, arguments)}"
     return f"{text[:1].lower()}{text[1:]} (see '{command} --help')"
+
+
+def _meant(name: str, arguments: list[str]) -> str:
+    """What somebody may have meant by a command that there is not."""
+    commands = [str(one.name) for one in app.registered_commands]
+    if Path(name).exists() or Path(name).suffix:
+        return f"; to upscale pictures, write: kfsr upscale {shlex.join(arguments)}"
+    close = difflib.get_close_matches(name, commands, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(commands)}"

@@ -12,6 +12,7 @@ import typer
 
 from kfsr.cli.options import recipe_option
 from kfsr.cli.status import conclude
+from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
 
 _RecipeFile = Annotated[
@@ -50,7 +51,10 @@ def command(
                 if "recipe_file" in given:
                     file = given.pop("recipe_file")
                     chosen = {name: given.pop(name) for name in fields} | ({} if scale is None else {"scale": scale})
-                    given["recipe"] = Recipe.make(Recipe.from_toml(file) if file else None, **chosen)
+                    recipe = Recipe.make(Recipe.from_toml(file) if file else None, **chosen)
+                    if recipe.size is not None and "size" not in fields:
+                        raise UsageError(f"a kernel is for a whole scale, not for {recipe.size}; use 1, 2, 3 or 4")
+                    given["recipe"] = recipe
                 status = function(streams, **given)
                 streams.flush()
                 return status

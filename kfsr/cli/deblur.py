@@ -8,7 +8,7 @@ from kfsr.cli.command import command
 from kfsr.cli.streams import Streams
 from kfsr.cli.upscale import FIELDS, enlarge, same_options
 
-NOT_HERE = ("scale", "kernel_init", "joint")
+NOT_HERE = ("scale", "size", "kernel_init", "joint")
 """What only methods that compare scales ask for, and the scale."""
 
 

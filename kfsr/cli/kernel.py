@@ -64,15 +64,26 @@ def kernel(
     PHOTO.png, or PHOTO.npz in the folder that -o names. A line on standard error says its size and direction. With
     --json they go to standard output, and files are written only where -o names a place.
     """
-    sources = options.find_inputs(streams, inputs or [], files_from, recursive)
-    machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)
-    written = output is not None or not as_json
-    plan = kernels.prepare(sources, recipe, machine, output=output, shared=shared, written=written, plot=plot)
-    if written and plan.jobs[0].target is None:
+    console = Console(streams, quiet)
+    with console.session():
+        options.refuse_output_among(inputs or [], output, recursive)
+        sources = options.find_inputs(streams, inputs or [], files_from, recursive)
+        machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)
+        written = output is not None or not as_json
+        plan = kernels.prepare(
+            sources,
+            recipe,
+            machine,
+            output=output,
+            shared=shared,
+            written=written,
+            plot=plot,
+            on_event=console.on_event,
+        )
+    if written and plan.jobs[0].target is None and plan.jobs[0].problem is None:
         if as_json:
             raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
         streams.refuse_terminal("a kernel")
-    console = Console(streams, quiet)
 
     def tell(outcome: Outcome[Kernel]) -> None:
         from kfsr.kernel import kernel_bytes

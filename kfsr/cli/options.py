@@ -2,66 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+import os
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 import kfsr.estimators.registry as estimators
 import kfsr.solvers.registry as solvers
+from kfsr.cli.parsers import (
+    DEVICES,
+    check_seed,
+    listed_names,
+    one_of,
+    parse_box,
+    parse_device,
+    parse_format,
+    parse_memory,
+    parse_scale,
+)
 from kfsr.cli.streams import Streams
 from kfsr.errors import InputError, UsageError
 from kfsr.recipe import MOST_UNCERTAIN, Recipe
 from kfsr.runs.engine import Machine
 from kfsr.runs.executors import Processes, Serial
-from kfsr.runs.inputs import STREAM, Source, find_pictures, read_list
+from kfsr.runs.inputs import Source, find_pictures
+from kfsr.runs.lists import STREAM, read_list
 from kfsr.settings import PRESETS
 
+T = TypeVar("T")
 
-def one_of(names: Iterable[str]) -> dict[str, Any]:
-    """The part of an option that takes one of these names: check, help and completion."""
-    known = list(names)
-
-    def parse(value: str) -> str:
-        if value not in known:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
-        return value
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in known if name.startswith(incomplete)]
-
-    return {"metavar": f"[{'|'.join(known)}]", "parser": parse, "autocompletion": complete}
+_ENDINGS = frozenset([".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".npy", ".npz", ".mat"])
+"""Of what is written: a second input of such a name that does not exist is most likely meant as the output."""
 
 
-def _check_seed(seed: int | None) -> int | None:
-    # Not min= and max=, which would print a number of nineteen digits in every help.
-    if seed is not None and not 0 <= seed < 2**63:
-        raise typer.BadParameter(f"{seed} is not between 0 and 2**63 - 1")
-    return seed
-
-
-def _parse_size(size: str) -> int:
-    from kfsr.cost.memory import in_bytes
-
-    try:
-        return in_bytes(size)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _listed(summaries: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({summary})" for name, summary in summaries.items())
-
-
-def _parse_device(device: str) -> str:
-    if device == "mps":
-        raise typer.BadParameter("mps has no float64, which kfsr computes with; use cpu")
-    parsed: str = _DEVICES["parser"](device)
-    return parsed
-
-
-_DEVICES = one_of(("auto", "cpu", "cuda"))
 _Field = tuple[Any, tuple[str, ...], dict[str, Any]]
 
 
@@ -70,7 +47,22 @@ def _field(kind: Any, *names: str, **rest: Any) -> _Field:
 
 
 _FIELDS: dict[str, _Field] = {
-    "scale": _field(int, "--scale", "-s", metavar="N", min=1, max=4, help="Scale factor; 1 deblurs."),
+    "scale": _field(
+        float,
+        "--scale",
+        "-s",
+        metavar="N",
+        parser=parse_scale,
+        help="Scale factor, 1 to 4; 1 deblurs.",
+    ),
+    "size": _field(
+        str,
+        "--size",
+        metavar="WxH",
+        parser=parse_box,
+        help="Size of the result in place of a scale: 1920x, x1080, or 1920x1080, which it fits into. As with a scale "
+        "like 1.5, the picture is enlarged by the next whole scale and shrunk.",
+    ),
     "kernel_method": _field(str, "--kernel-method"),
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
     "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
@@ -130,11 +122,25 @@ _FIELDS: dict[str, _Field] = {
         int,
         "--seed",
         metavar="N",
-        callback=_check_seed,
+        callback=check_seed,
         help="Seed of all random numbers; on one machine (CPU) it repeats the result.",
     ),
+    "format": _field(
+        str,
+        "--format",
+        metavar="NAME",
+        parser=parse_format,
+        show_default="the picture's own, or what the name of -o says",
+        help="Format of the results: png, jpg, webp, tif, bmp or avif.",
+    ),
     "quality": _field(
-        int, "--quality", metavar="N", min=1, max=100, help="For JPEG and AVIF; other formats are lossless."
+        int,
+        "--quality",
+        metavar="N",
+        min=1,
+        max=100,
+        show_default="95; WebP without loss",
+        help="For JPEG, AVIF and WebP; other formats are lossless.",
     ),
     "strip": _field(
         bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
@@ -168,7 +174,7 @@ def recipe_option(field: str, aliases: Sequence[str] = (), scale: int | None = N
     kind, names, rest = _FIELDS[field]
     if field in _METHODS:
         what, registry = _METHODS[field]
-        rest = {"help": f"{what}: {_listed(registry.summaries(scale))}.", **one_of(registry.names(scale))}
+        rest = {"help": f"{what}: {listed_names(registry.summaries(scale))}.", **one_of(registry.names(scale))}
     default = getattr(Recipe(), field)
     shown: dict[str, Any] = {"show_default": False if default is None or default is False else str(default)}
     return Annotated[kind | None, typer.Option(*names, *aliases, **shown | rest)]
@@ -184,7 +190,7 @@ FilesFromOption = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input.",
+        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input. No patterns.",
     ),
 ]
 OutputOption = Annotated[
@@ -196,7 +202,9 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         help="Where to compute; auto takes a CUDA GPU if there is one.",
-        **_DEVICES | {"parser": _parse_device},
+        metavar="[auto|cpu|cuda|cuda:N]",
+        parser=parse_device,
+        autocompletion=lambda incomplete: [one for one in DEVICES if one.startswith(incomplete)],
     ),
 ]
 ThreadsOption = Annotated[
@@ -229,7 +237,7 @@ MaxMemoryOption = Annotated[
     typer.Option(
         "--max-memory",
         metavar="SIZE",
-        parser=_parse_size,
+        parser=parse_memory,
         show_default="no limit",
         help="Solve in tiles small enough for this much memory (4G, 1500M); with a GPU, of its memory.",
     ),
@@ -240,7 +248,7 @@ NameOption = Annotated[
         "--name",
         metavar="TEMPLATE",
         help="Names of the results.",
-        show_default="{stem}_x{scale}{ext}; {stem}_sharp{ext} at scale 1",
+        show_default="{stem}_x{scale}{ext}; {stem}_sharp{ext} at scale 1; also {source_ext}, {parent}, {size}",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")]
@@ -254,11 +262,34 @@ def find_inputs(streams: Streams, names: Sequence[str], list_file: str | None, r
     """
     if list_file == STREAM and STREAM in names:
         raise UsageError("'-' cannot be a picture and the list of --files-from at once")
+    listed: list[str] = []
     if list_file is not None:
         about = "standard input" if list_file == STREAM else list_file
         data = streams.read("a list") if list_file == STREAM else _bytes_of_list(Path(list_file))
-        names = [*names, *read_list(data, about)]
-    return find_pictures(names, recursive)
+        listed = read_list(data, about)
+    return find_pictures(names, recursive, listed)
+
+
+def refuse_output_among(names: Sequence[str], output: str | None, recursive: bool) -> None:
+    """UsageError where the last input looks like the place for the result, as other programs take it."""
+    if output is not None or len(names) < 2:
+        return
+    *others, last = names
+    if os.path.lexists(last) or any(sign in last for sign in "*?"):
+        return
+    is_folder = last.endswith((os.sep, "/"))
+    if is_folder or (len(names) == 2 and os.path.lexists(others[0]) and Path(last).suffix.lower() in _ENDINGS):
+        options = " -r" if recursive else ""
+        shown = " ".join(shlex.quote(one) for one in others[:2]) + (" ..." if len(others) > 2 else "")
+        raise UsageError(
+            f"{last}: there is no such input; if the result is to go there, write it after -o:"
+            f"{options} {shown} -o {shlex.quote(last)}"
+        )
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """`make`, called at most once."""
+    return functools.cache(make)
 
 
 def _bytes_of_list(path: Path) -> bytes:
@@ -287,9 +318,12 @@ def device_named(device: str) -> str:
     """Torch's name for it; UsageError when the device asked for is not there."""
     import torch
 
-    there = torch.cuda.is_available()
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         return "cuda" if there else "cpu"
-    if device == "cuda" and not there:
-        raise UsageError("there is no cuda device here; leave --device out or use --device cpu")
+    if device.startswith("cuda") and not there:
+        raise UsageError(f"there is no {device} device here; leave --device out or use --device cpu")
+    if device.startswith("cuda:") and int(device[5:]) >= there:
+        known = ", ".join(f"cuda:{number}" for number in range(there))
+        raise UsageError(f"there is no {device} device here; use one of {known}")
     return device

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
 from kfsr.cli.console import Console
-from kfsr.cli.status import conclude_run
+from kfsr.cli.status import Stopped, conclude_run
 from kfsr.cli.streams import describe
+from kfsr.errors import OutputError
 from kfsr.runs.events import Outcome
 
 T = TypeVar("T")
@@ -26,10 +28,10 @@ def follow(
     JSON says besides of an outcome, None for no JSON. counted: what the summary of several outcomes counts."""
     errors: list[Exception | None] = []
     counts = dict.fromkeys(counted, 0)
-    with closing(outcomes):
+    with _kept_said(counts), closing(outcomes):
         for outcome in outcomes:
             if outcome.error is not None:
-                console.failure(outcome.error, outcome.job.source_name)
+                console.failure(outcome.error, subject_of(outcome))
             else:
                 tell(outcome)
             if record is not None:
@@ -44,8 +46,28 @@ def follow(
     return conclude_run(errors)
 
 
+def subject_of(outcome: Outcome[Any]) -> str:
+    """What a failure is about: the input, but where a result cannot be written, the result, which its message names."""
+    is_said = isinstance(outcome.error, OutputError) and outcome.job.target_name in str(outcome.error)
+    return "" if is_said else outcome.job.source_name
+
+
+@contextlib.contextmanager
+def _kept_said(counts: dict[str, int]) -> Iterator[None]:
+    """Let a stop say what was finished before."""
+    try:
+        yield
+    except Stopped as stop:
+        if done := counts.get("done", 0):
+            what = "1 result is finished and kept" if done == 1 else f"{done} results are finished and kept"
+            stop.kept = f"{what}; the same command with --skip-existing goes on" if "skipped" in counts else what
+        raise
+
+
 def _head(outcome: Outcome[Any]) -> dict[str, Any]:
-    about = {"input": outcome.job.source_name, "output": outcome.job.target_name, "status": outcome.status}
+    job = outcome.job
+    output = None if job.target is None and job.problem is not None else job.target_name
+    about = {"input": job.source_name, "output": output, "status": outcome.status}
     return about | ({} if outcome.error is None else {"error": describe(outcome.error)})
 
 

@@ -32,8 +32,10 @@ class Stopped(BaseException):
     """A signal asked the program to stop; raised wherever it is, so that it cleans up on the way out.
 
     For SIGINT too, instead of KeyboardInterrupt: that one typer swallows, and Python may turn it into another
-    status while it shuts down.
+    status while it shuts down. kept: what was finished before, in words, empty where nothing was.
     """
+
+    kept = ""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -47,7 +49,8 @@ def conclude(error: BaseException, streams: Streams) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Status.INTERNAL
     if isinstance(error, Stopped):
-        streams.line("kfsr: interrupted" if error.status == Status.INTERRUPTED else "kfsr: terminated")
+        what = "interrupted" if error.status == Status.INTERRUPTED else "terminated"
+        streams.line(f"kfsr: {what}; {error.kept}" if error.kept else f"kfsr: {what}")
         return error.status
     if isinstance(error, BrokenPipeError):
         streams.discard()

@@ -4,11 +4,13 @@ messages on standard error."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -40,16 +42,19 @@ class Streams:
             raise UsageError(f"{what} would go to the terminal; give a file with -o, or pipe it on")
 
     def write_data(self, data: bytes) -> None:
-        """`data` to standard output; OutputError when there is none, BrokenPipeError when its reader has gone."""
+        """`data` to standard output; OutputError when there is none or it takes no more, BrokenPipeError when its
+        reader has gone."""
         out = self._out()
-        out.buffer.write(data)
-        out.buffer.flush()
+        with _named():
+            out.buffer.write(data)
+            out.buffer.flush()
 
     def write_text(self, text: str) -> None:
         """A line of text that is a command's result, at once."""
         out = self._out()
-        out.write(text + "\n")
-        out.flush()
+        with _named():
+            out.write(text + "\n")
+            out.flush()
 
     def write_record(self, record: dict[str, Any]) -> None:
         """One JSON object on one line. What JSON cannot say (NaN, infinity) is null."""
@@ -77,7 +82,8 @@ class Streams:
     def flush(self) -> None:
         """A closed pipe shows here, not while Python shuts down."""
         if self.stdout is not None:
-            self.stdout.flush()
+            with _named():
+                self.stdout.flush()
 
     def discard(self) -> None:
         """Nobody reads standard output any more; else Python complains of it once more when it flushes at exit."""
@@ -89,6 +95,19 @@ class Streams:
         if self.stdout is None:
             raise OutputError("standard output is closed")
         return self.stdout
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    """What goes wrong with standard output says so."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "no space left on the disk" if full else error.strerror or str(error)
+        raise OutputError(f"standard output cannot be written ({reason})") from error
 
 
 def describe(error: BaseException) -> str:

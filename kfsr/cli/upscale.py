@@ -17,11 +17,24 @@ from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import upscaling
 from kfsr.runs.events import Event, Outcome, SharedKernel
+from kfsr.runs.lists import STREAM
+from kfsr.runs.preparing import Plan, prepare
 from kfsr.runs.upscaling import Upscaled
 
 FIELDS = (
-    *("scale", "kernel_method", "kernel", "trust_kernel", "kernel_init", "refine", "uncertainty", "joint", "solver"),
-    *("weights", "strength", "denoise", "preset", "seed", "quality", "strip"),
+    *(
+        "scale",
+        "size",
+        "kernel_method",
+        "kernel",
+        "trust_kernel",
+        "kernel_init",
+        "refine",
+        "uncertainty",
+        "joint",
+        "solver",
+    ),
+    *("weights", "strength", "denoise", "preset", "seed", "format", "quality", "strip"),
     *("page", "strict"),
 )
 
@@ -42,7 +55,13 @@ def enlarge(
     name: options.NameOption = None,
     skip_existing: Annotated[
         bool,
-        typer.Option("--skip-existing", help="Skip what an earlier run finished with the same settings."),
+        typer.Option(
+            "--skip-existing",
+            help="Skip what an earlier run finished with the same settings, and pictures that were changed since.",
+        ),
+    ] = False,
+    no_overwrite: Annotated[
+        bool, typer.Option("--no-overwrite", help="Replace nothing: skip each input whose result exists.")
     ] = False,
     kernel_from: Annotated[
         list[str] | None,
@@ -71,30 +90,36 @@ def enlarge(
     quiet: options.QuietOption = False,
 ) -> int:
     """Both commands; they differ in their fields of the recipe and in what their help says."""
-    sources = options.find_inputs(streams, inputs or [], files_from, recursive)
-    machine = options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
     console = Console(streams, quiet)
     with console.session():
-        plan = upscaling.prepare(
+        options.refuse_output_among(inputs or [], output, recursive)
+        sources = options.find_inputs(streams, inputs or [], files_from, recursive)
+        if not dry_run and (output == STREAM or (output is None and any(one.path is None for one in sources))):
+            if as_json:
+                raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
+            streams.refuse_terminal("a picture")
+        machine_for = options.once(
+            lambda: options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
+        )
+        plan = prepare(
             sources,
             recipe,
-            machine,
+            machine_for,
             output=output,
             name=name,
             recursive=recursive,
             kernel_from=kernel_from or [],
             save_kernel=save_kernel,
             skip_existing=skip_existing,
+            no_overwrite=no_overwrite,
             create=not dry_run,
+            on_event=console.on_event,
         )
+        machine = machine_for()
         if dry_run:
             from kfsr.cli import dry_run as rehearsal  # loads torch
 
             return rehearsal.report(plan, machine, as_json, console)
-        if any(job.target is None for job in plan.jobs):
-            if as_json:
-                raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
-            streams.refuse_terminal("a picture")
 
         def on_event(event: Event) -> None:
             console.on_event(event)
@@ -107,12 +132,13 @@ def enlarge(
         def record(outcome: Outcome[Upscaled]) -> dict[str, Any]:
             file = recipe.kernel or plan.kernel_paths.get(outcome.job)
             report = {} if outcome.value is None else outcome.value.report
-            return report | {"kernel_file": None if file is None else str(file), "settings": plan.settings}
+            reason = {} if outcome.job not in plan.kept else {"reason": plan.kept[outcome.job].value}
+            return reason | report | {"kernel_file": None if file is None else str(file), "settings": plan.settings}
 
         return follow(
             upscaling.carry_out(plan, machine, on_event),
             console,
-            lambda outcome: _tell(outcome, console),
+            lambda outcome: _tell(outcome, plan, console),
             record if as_json else None,
         )
 
@@ -124,19 +150,19 @@ def upscale(streams: Streams, **given: Any) -> int:
 
     The result is PHOTO_x2.png beside PHOTO.png, in the same format, or what -o says; an output folder mirrors the
     sub-folders of an input folder. A result that exists is replaced, but an input never is, and earlier results
-    that lie among the inputs are left out. On standard output the picture is a PNG.
+    that lie among the inputs are left out. On standard output the picture is a PNG, or what --format says.
     """
     return enlarge(streams, **given)
 
 
-def _tell(outcome: Outcome[Upscaled], console: Console) -> None:
+def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
     """What was done, in a line or two; a picture for standard output goes there."""
-    from kfsr.pipeline.gate import SHARP, TRUSTED  # loads torch
-
     job, done = outcome.job, outcome.value
     if done is None:
-        console.note(f"{job.source_name}: skipped, {job.target_name} is finished")
+        console.note(f"{job.source_name}: skipped, {job.target_name} {plan.kept[job].value}")
         return
+    from kfsr.pipeline.gate import SHARP, TRUSTED  # loads torch
+
     if done.data is not None:
         console.streams.write_data(done.data)
     gate = done.report["gate"]

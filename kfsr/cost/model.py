@@ -41,14 +41,15 @@ class Cost:
         return f"about {_time(self.seconds)} and {self.memory_mib / 1024:.1f} GiB"
 
 
-def of_picture(pixels: int, recipe: Recipe, *, has_kernel: bool = False) -> Cost:
-    """Of upscaling a picture of so many pixels in a process that runs already. has_kernel: none is estimated."""
+def of_picture(pixels: int, recipe: Recipe, *, has_kernel: bool = False, tile: int | None = None) -> Cost:
+    """Of upscaling a picture of so many pixels in a process that runs already. has_kernel: none is estimated. tile: as
+    in `memory.peak`."""
     recipe = recipe.work()
     seconds = _kernel_seconds(pixels, recipe, has_kernel)
     chosen = solver("bicubic" if recipe.joint else recipe.solver)
     seconds += chosen.seconds(pixels * recipe.scale**2, recipe)
     seconds += 0 if chosen.gate is None else GATE * recipe.scale**2
-    return Cost(seconds, memory.peak(pixels, recipe, has_kernel=has_kernel) / 2**20)
+    return Cost(seconds, memory.peak(pixels, recipe, tile=tile, has_kernel=has_kernel) / 2**20)
 
 
 def of_kernel(pixels: int, recipe: Recipe) -> Cost:

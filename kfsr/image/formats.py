@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import features
 
 from kfsr.errors import UsageError
+from kfsr.image.sniff import HEAD, format_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,16 @@ class Format:
 
 _FORMATS = (
     Format("PNG", (".png",), alpha=True, gray=True, metadata=True, max_side=2**31 - 1, deep=True, dpi=True),
-    Format("JPEG", (".jpg", ".jpeg"), alpha=False, gray=True, metadata=True, max_side=65500, feature="jpg", dpi=True),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg", ".jfif", ".jpe"),
+        alpha=False,
+        gray=True,
+        metadata=True,
+        max_side=65500,
+        feature="jpg",
+        dpi=True,
+    ),
     Format("WEBP", (".webp",), alpha=True, gray=False, metadata=True, max_side=16383, feature="webp"),
     Format("TIFF", (".tif", ".tiff"), alpha=True, gray=True, metadata=True, max_side=2**31 - 1, deep=True, dpi=True),
     Format("BMP", (".bmp",), alpha=False, gray=True, metadata=False, max_side=2**31 - 1, dpi=True),
@@ -65,6 +75,21 @@ def supported_formats() -> dict[str, tuple[str, ...]]:
 def readable_formats() -> dict[str, tuple[str, ...]]:
     """The formats that this installation reads, as `supported_formats`; some are not written."""
     return {one.name: one.suffixes for one in _FORMATS if one.available}
+
+
+def known_suffixes() -> list[str]:
+    """The file name endings of all formats that are read, also where this installation lacks the codec."""
+    return [suffix for one in _FORMATS for suffix in one.suffixes]
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Whether a file begins as a picture of one of these formats does; False for what cannot be read. BMP's two letters
+    are too few to tell."""
+    try:
+        with path.open("rb") as file:
+            return format_of(file.read(HEAD)) not in (None, "BMP")
+    except OSError:
+        return False
 
 
 def why_unreadable(name: str) -> str | None:

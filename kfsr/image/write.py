@@ -23,12 +23,18 @@ from kfsr.image.profiles import is_srgb_profile, to_srgb
 from kfsr.image.tiff_pages import encode_tiff
 from kfsr.image.value import Image
 
+QUALITY = 95
+"""Of JPEG and AVIF where none is asked for."""
+
 _XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
 _LEVEL = 4  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
 
 
 def write_image(
-    image: Image, path: str | os.PathLike[str], quality: int = 95, announce: Callable[[bytes], None] | None = None
+    image: Image,
+    path: str | os.PathLike[str],
+    quality: int | None = None,
+    announce: Callable[[bytes], None] | None = None,
 ) -> None:
     """Write `image` to `path` in the format of its ending, whole or not at all.
 
@@ -43,24 +49,24 @@ def write_image(
     write_bytes(path, data)
 
 
-def encode_image(image: Image, format: str, quality: int = 95) -> bytes:
+def encode_image(image: Image, format: str, quality: int | None = None) -> bytes:
     """`image` as the bytes of a file in `format` (Pillow's name or an ending, in any case).
 
     Values are rounded to the picture's depth, and to 8 bits with a UserWarning where the format has no 16. Floats and
     other values with a `sample` stay what they are in TIFF, and become 16 or 8 bits with a warning elsewhere. What
     travels with the picture goes in where the format holds it; one warning names what it does not hold. `quality`
-    (1..100) is for JPEG and AVIF, both with colour at full resolution; PNG, TIFF, BMP and WebP are written without
-    loss, WebP because its lossy form halves the resolution of colour. JPEG and BMP have no transparency: what is not
-    opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written as RGB there. BMP has no
-    profile: the values become sRGB's.
+    (1..100, None: 95) is for JPEG and AVIF, both with colour at full resolution. WebP is written without loss where it
+    is None, since its lossy form halves the resolution of colour; PNG, TIFF and BMP always are. JPEG and BMP have no
+    transparency: what is not opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written
+    as RGB there. BMP has no profile: the values become sRGB's.
     Raises UsageError for an unknown format or quality, OutputError when the format cannot hold the picture.
     """
     return _encode(image, format_by_name(format), quality, "")
 
 
-def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
+def _encode(image: Image, target: Format, quality: int | None, prefix: str) -> bytes:
     """As encode_image; `prefix` begins every message and names the file."""
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"{prefix}quality must be from 1 to 100, not {quality}")
     if max(image.size) > target.max_side:
         raise OutputError(
@@ -97,12 +103,12 @@ def _encode(image: Image, target: Format, quality: int, prefix: str) -> bytes:
     return _with_segments(data, image, prefix) if target.name == "JPEG" else data
 
 
-def _options(target: Format, quality: int) -> dict[str, Any]:
+def _options(target: Format, quality: int | None) -> dict[str, Any]:
     match target.name:
         case "JPEG" | "AVIF":
-            return {"quality": quality, "subsampling": "4:4:4"}
+            return {"quality": quality or QUALITY, "subsampling": "4:4:4"}
         case "WEBP":  # exact: keep colours under transparent pixels
-            return {"lossless": True, "exact": True}
+            return {"lossless": True, "exact": True} if quality is None else {"quality": quality, "exact": True}
         case _:
             return {}
 

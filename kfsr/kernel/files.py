@@ -16,6 +16,7 @@ import numpy as np
 
 from kfsr.errors import InputError, KfsrError, UsageError
 from kfsr.kernel.conventions import from_div2krk, from_kernelgan, to_kernelgan
+from kfsr.kernel.doubts import doubts
 from kfsr.kernel.matlab import read_variables
 from kfsr.kernel.provenance import UNKNOWN, Provenance
 from kfsr.kernel.value import MAX_SIZE, Kernel, check_scale
@@ -45,7 +46,8 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     `trusted` such a kernel counts as given: the caller vouches for it. An estimate stays an estimate.
 
     The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
-    was off by more than 1 %. Raises InputError, one line with the file's name, for anything that is not such
+    was off by more than 1 %, and, unless `trusted`, of a `.npy` whose size or form is not that of a kernel for this
+    scale. Raises InputError, one line with the file's name, for anything that is not such
     a kernel, or one for another scale; UsageError for an unknown scale. It never unpickles.
     """
     check_scale(scale)
@@ -62,6 +64,9 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
         raise InputError(f"{path}: {error}") from error
     if abs(total - 1) > 0.01:
         warnings.warn(f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2)
+    if suffix == ".npy" and not trusted:
+        for doubt in doubts(np.load(io.BytesIO(data), allow_pickle=False).shape, scale):
+            warnings.warn(f"{path}: {doubt}", UserWarning, stacklevel=2)
     if trusted and kernel.provenance.source == "unknown":
         return kernel.stamped(replace(kernel.provenance, source="given"))
     return kernel

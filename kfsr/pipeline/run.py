@@ -16,7 +16,7 @@ from kfsr.analysis.problem import Problem, Told, kernel_tensor
 from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
 from kfsr.estimators.registry import estimator
-from kfsr.image import Image, luma
+from kfsr.image import Image, luma, shrunk
 from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.appearance import as_gray, keep_means, solved_alpha, to_image
@@ -45,7 +45,8 @@ class Report:
     not tell. kernel: what is told of it, its provenance included. residual: root mean square of (re-degraded result -
     low-resolution picture), in grey levels of 255, 4 pixels from the border on. sigma: noise level the solver was
     given, in grey levels. strength, denoise: what was used, as in `Recipe`; strength is 0 where the picture was
-    interpolated. timings: seconds by stage.
+    interpolated. timings: seconds by stage. resized: where the picture was enlarged by a whole `scale` and then shrunk:
+    that size, the final one, and the filter; else None.
     """
 
     scale: int
@@ -64,6 +65,7 @@ class Report:
     denoise: float
     residual: float
     timings: dict[str, float]
+    resized: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain numbers, strings, lists and dicts."""
@@ -72,7 +74,8 @@ class Report:
 
 @dataclass(frozen=True)
 class Result:
-    """image: the picture, exactly `scale` times the input (or its window); kernel: what it was inverted with."""
+    """image: the picture, exactly `scale` times the input (or its window), or of the size asked for; kernel: what it
+    was inverted with."""
 
     image: Image
     kernel: Kernel
@@ -99,7 +102,7 @@ def upscale(
     little all the same the tiles are halved, and in the end the CPU solves. checkpoint: a file for the state of the
     long stages, written every two minutes: the same call goes on from there when it was stopped; the file is left for
     the caller to remove. progress: called as progress(stage, step, total). The same seed on the same CPU gives the same
-    picture, stopped in between or not.
+    picture, stopped in between or not. A scale like 1.5 and a size enlarge by the next whole scale and shrink then.
 
     A picture that is too small or too flat to learn from is interpolated, and the report's gate says so. At scale 1 it
     is returned as it is, and so is one that is sharp already: its kernel is a point. Raises UsageError for a wrong
@@ -107,13 +110,16 @@ def upscale(
     used, NumericalError when a stage gives NaN or infinity.
     """
     recipe = Recipe.make(recipe, **choices)
+    picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
+    recipe, final = recipe.fitted(picture.width, picture.height)
+    if final is not None and window is not None:
+        raise UsageError("a window is enlarged by whole scales alone; leave the size or the window out")
     check(recipe, device, has_kernel=kernel is not None)
     if recipe.kernel is not None:
         kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
     if kernel is not None and kernel.scale != recipe.scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {recipe.scale}")
     recipe = recipe.work()
-    picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     frame = _checked(window or (0, 0, picture.height, picture.width), picture)
     # Here already, so that a limit that is too low shows before any work.
     tile = _tile(picture, recipe, max_memory, has_kernel=kernel is not None)
@@ -185,7 +191,7 @@ def upscale(
         alike = partial(upscale, recipe=replace(recipe, joint=False), kernel=used, window=window, device=device)
         planes = [alike(one, max_memory=max_memory, progress=progress).image for one in picture.planes]
         made = replace(made, planes=tuple(planes))
-    return Result(made, used, report)
+    return _at_size(Result(made, used, report), final)
 
 
 def estimate_kernel(
@@ -205,6 +211,8 @@ def estimate_kernel(
     Raises NothingToLearn when a picture is too small or too flat to learn a kernel from.
     """
     recipe = Recipe.make(recipe, **choices)
+    if recipe.size is not None:
+        raise UsageError(f"a kernel is for a whole scale, not for {recipe.size}")
     check_method(recipe)
     several = image if isinstance(image, list | tuple) else [image]
     pictures = [one if isinstance(one, Image) else Image.from_array(np.asarray(one)) for one in several]
@@ -248,6 +256,14 @@ def _checked(window: Window, picture: Image) -> Window:
     if min(row, col) < 0 or min(rows, cols) < 1 or row + rows > picture.height or col + cols > picture.width:
         raise UsageError(f"window {window} does not lie in a picture of {picture.height} rows, {picture.width} columns")
     return window
+
+
+def _at_size(result: Result, size: tuple[int, int] | None) -> Result:
+    """The result shrunk to the `size` that was asked for."""
+    if size is None:
+        return result
+    how = {"from": list(result.image.size), "to": list(size), "filter": "lanczos3"}
+    return Result(shrunk(result.image, size), result.kernel, replace(result.report, resized=how))
 
 
 def _unchanged(decision: Decision) -> Decision:

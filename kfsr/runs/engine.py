@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from kfsr.errors import OutOfMemory, OutputError, UsageError
 from kfsr.runs import device_lock
 from kfsr.runs.events import Finished, OnEvent, Outcome, Progress, Started, known_error
 from kfsr.runs.executors import Executor, Serial
+from kfsr.runs.manifest import digest
+from kfsr.runs.pipes import is_named_pipe, read_pipe
 from kfsr.runs.plan import Job, tidy
 
 if TYPE_CHECKING:
@@ -47,7 +50,10 @@ class Machine:
         from kfsr.image import read_bytes, read_pages
 
         name = "standard input" if path is None else str(path)
-        data = (self.stdin or b"") if path is None else read_bytes(path, name, self.max_pixels)
+        if path is None:
+            data = self.stdin or b""
+        else:
+            data = read_pipe(path) if is_named_pipe(path) else read_bytes(path, name, self.max_pixels)
         page, strict = (None, False) if recipe is None else (recipe.page, recipe.strict)
         return read_pages(data, name, self.max_pixels, page=page, strict=strict), data
 
@@ -67,7 +73,8 @@ def execute(
     on_event: OnEvent,
     finished: Collection[Job] = (),
 ) -> Generator[Outcome[T], None, None]:
-    """Do the jobs that are not `finished`, and yield the outcome of all; those of other processes come in any order.
+    """Do the jobs that are not `finished` and have no problem, and yield the outcome of all: first of those with a
+    problem, then of the others; those of other processes come in any order.
 
     work: is given the path of a lock on the device, too (see `device_lock`). Raises UsageError when standard input
     would have to reach another process. Close the generator in any case: that ends the work.
@@ -75,18 +82,26 @@ def execute(
     processes = machine.executor.processes
     if min(processes, len(jobs)) > 1 and any(job.source is None for job in jobs):
         raise UsageError("'-' cannot be among the pictures of several --workers; name files only")
-    to_do = [job for job in jobs if job not in finished]
+    jobs = problems_first(jobs)
+    to_do = [job for job in jobs if job.problem is None and job not in finished]
     executor = machine.executor if len(to_do) > 1 else Serial()
     targets = [job.target for job in jobs if job.target is not None]
     tidy(targets)
     on_event(Started(len(to_do)))
+    if not to_do:  # torch is not needed
+        for job in jobs:
+            outcome = Outcome[T](job, error=job.problem)
+            on_event(Finished(outcome))
+            yield outcome
+        return
     with _threads_kept() as threads, device_lock.shared(machine.device, executor.processes) as lock:
         # The share also where fewer are at work: a picture does not depend on how many others are left.
         begin = partial(_begin, max(1, (machine.threads or threads) // processes))
         try:
             with closing(executor.run(to_do, partial(_locked, work, lock), on_event, begin)) as outcomes:
                 for job in jobs:
-                    outcome = Outcome[T](job) if job in finished else next(outcomes)
+                    idle = job.problem is not None or job in finished
+                    outcome = Outcome[T](job, error=job.problem) if idle else next(outcomes)
                     on_event(Finished(outcome))
                     yield outcome
         finally:
@@ -94,12 +109,17 @@ def execute(
                 tidy(targets)  # what processes that were killed have left
 
 
+def problems_first(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs in the order in which they are told of: what cannot be done is not found out after hours."""
+    return sorted(jobs, key=lambda job: job.problem is None)
+
+
 @contextlib.contextmanager
 def checkpoint_for(target: Path | None) -> Iterator[Path | None]:
     """The file for the state of a job's long stages while the block runs, beside its result and hidden. It goes when
     the block is done, and when it fails in a way that the same command would repeat; it stays when it is interrupted.
     """
-    path = None if target is None else target.with_name(f".{target.name}.kfsr-state")
+    path = None if target is None else target.with_name(state_name(target.name))
     keep = True
     try:
         yield path
@@ -111,6 +131,12 @@ def checkpoint_for(target: Path | None) -> Iterator[Path | None]:
         if path is not None and not keep:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def state_name(result: str) -> str:
+    """What the file for the state of a job is called; a long name is told by its digest."""
+    whole = f".{result}.kfsr-state"
+    return whole if len(os.fsencode(whole)) <= 255 else f".{digest(os.fsencode(result))[:32]}.kfsr-state"
 
 
 def progress_of(subject: str, on_event: OnEvent) -> Callable[[str, int, int], None]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
-from kfsr.runs import device_lock
+from kfsr.runs import checks, device_lock
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
-from kfsr.runs.events import OnEvent, Outcome
-from kfsr.runs.inputs import Source
+from kfsr.runs.events import OnEvent, Outcome, as_warnings
+from kfsr.runs.inputs import Source, usable
 from kfsr.runs.plan import Job, plan
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def prepare(
     shared: bool = False,
     written: bool = True,
     plot: Path | None = None,
+    on_event: OnEvent = as_warnings,
 ) -> KernelPlan:
     """The plan of finding kernels; `output` as in `runs.plan`. shared: one kernel for all the pictures. written: False
     leaves the kernels to the caller. plot: also draw the kernel there. Raises as `plan` does."""
@@ -51,6 +52,7 @@ def prepare(
     pipeline.check(recipe, machine.device)
     if shared and output is None and written:
         raise UsageError("--shared makes one kernel of all the pictures; name its file with -o")
+    sources = usable(list(sources)) if shared else sources
     named = [Source(sources[0].path)] if shared else sources
     keep = [plot, *(source.path for source in sources if source.path is not None)] if shared else [plot]
     jobs = plan(
@@ -62,6 +64,12 @@ def prepare(
     )
     if plot is not None:
         _check_plot(plot, jobs)
+    if shared:
+        for seen in checks.look([Job(source.path, None) for source in sources], machine, on_event):
+            if seen.job.problem is not None:
+                raise seen.job.problem
+    else:
+        jobs = [seen.job for seen in checks.look(jobs, machine, on_event)]
     return KernelPlan(jobs, recipe, tuple(sources) if shared else (), written, plot)
 
 

@@ -1,24 +1,37 @@
 """What a run has finished, written down beside the results, so that it can go on after it was stopped.
 
-One line of JSON per result in `.kfsr.ndjson` in the folder of the results: its name, and SHA-256 of its bytes, of the
-input's bytes and of the settings. The line is written before the result gets its name: whenever the program is
-stopped, a result that fits its line is whole, and one that does not is made again.
+One line of JSON per result in `.kfsr.ndjson` in the folder of the results: its name, where its input is as seen from
+there, and SHA-256 of its bytes, of the input's bytes and of the settings. The line is written before the result gets
+its name: whenever the program is stopped, a result that fits its line is whole, and one that does not is made again.
+The list also tells which files are results, which later runs do not take for inputs, and which somebody has changed
+since.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from kfsr.errors import OutputError
 
 NAME = ".kfsr.ndjson"
 
-Entry = tuple[str, str, str]
-"""Digests of a result, of its input and of the settings that made it."""
+
+@dataclass(frozen=True)
+class Entry:
+    """Digests of a result, of its input and of the settings that made it; where the input was, as seen from the
+    result's folder, None where an earlier version did not say."""
+
+    result: str
+    input: str
+    settings: str
+    place: str | None = None
 
 
 def digest(data: bytes) -> str:
@@ -32,27 +45,37 @@ class Manifest:
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, Entry]] = {}
 
+    def entry(self, target: Path) -> Entry | None:
+        """What is written down of `target`, whatever it is by now."""
+        if target.parent not in self._folders:
+            self._folders[target.parent] = _entries(target.parent / NAME)
+        return self._folders[target.parent].get(target.name)
+
+    def is_ours(self, target: Path) -> bool:
+        """Whether `target` is, byte for byte, what some run made; not when it cannot be read."""
+        entry = self.entry(target)
+        return entry is not None and digest_of_file(target) == entry.result
+
     def is_finished(self, target: Path, source: Path, settings: str) -> bool:
         """Whether `target` is, byte for byte, what a run with these settings made of `source`; not when either is
         missing or cannot be read."""
-        if target.parent not in self._folders:
-            self._folders[target.parent] = _entries(target.parent / NAME)
-        entry = self._folders[target.parent].get(target.name)
-        if entry is None or entry[2] != settings:
+        entry = self.entry(target)
+        if entry is None or entry.settings != settings:
             return False
-        try:
-            return _digest_of_file(source) == entry[1] and _digest_of_file(target) == entry[0]
-        except OSError:
-            return False
+        return digest_of_file(source) == entry.input and digest_of_file(target) == entry.result
 
 
-def record(target: Path, result: bytes, source: str, settings: str) -> None:
-    """Write down that `target` is about to hold `result`. source: the input's digest, taken when it was read.
+def record(target: Path, result: bytes, source: str, settings: str, place: Path | None = None) -> None:
+    """Write down that `target` is about to hold `result`. source: the input's digest, taken when it was read. place:
+    the input's file.
 
-    Raises OutputError when the list cannot be written. One write at the end of the file: runs that share a folder do
-    not mix their lines.
+    Raises OutputError when the list cannot be written; where only the permission is missing, a UserWarning says so. One
+    write at the end of the file: runs that share a folder do not mix their lines.
     """
     values = {"file": target.name, "sha256": digest(result), "input_sha256": source, "settings": settings}
+    if place is not None:
+        with contextlib.suppress(ValueError):  # Windows: on another drive
+            values["input"] = os.path.relpath(os.path.realpath(place), os.path.realpath(target.parent))
     path = target.parent / NAME
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -64,13 +87,22 @@ def record(target: Path, result: bytes, source: str, settings: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except PermissionError:  # somebody else's, in a folder that many write to
+        warnings.warn(
+            f"{path}: no permission to write in this list; a later run will not know {target.name}", stacklevel=2
+        )
     except OSError as error:
-        raise OutputError(f"{path}: the list of finished pictures cannot be written ({error.strerror})") from error
+        what = f"the list of finished pictures beside it, {path.name}, cannot be written ({error.strerror})"
+        raise OutputError(f"{target}: {what}; free some space or choose another folder") from error
 
 
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:  # it need not fit into memory
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digest_of_file(path: Path) -> str | None:
+    """SHA-256 of a file's bytes, None where they cannot be read."""
+    try:
+        with path.open("rb") as file:  # it need not fit into memory
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _entries(path: Path) -> dict[str, Entry]:
@@ -83,7 +115,7 @@ def _entries(path: Path) -> dict[str, Entry]:
     for line in lines:
         try:
             one = json.loads(line)
-            entries[one["file"]] = (one["sha256"], one["input_sha256"], one["settings"])
-        except (ValueError, KeyError, TypeError):
+            entries[one["file"]] = Entry(one["sha256"], one["input_sha256"], one["settings"], one.get("input"))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return entries

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr.errors import InputError, UsageError
+from kfsr.errors import OutputError
 from kfsr.recipe import Recipe
 from kfsr.runs import device_lock, manifest
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome, SharedKernel, as_warnings, warnings_of
 from kfsr.runs.executors import Executor, Serial
-from kfsr.runs.inputs import STREAM, Source, find_pictures
-from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
-from kfsr.runs.plan import Job, plan, tidy, without_results
+from kfsr.runs.inputs import find_pictures
+from kfsr.runs.plan import Job, tidy
+from kfsr.runs.preparing import Plan, prepare
 from kfsr.runs.stacks import is_stack, upscale_stack
 
 if TYPE_CHECKING:
@@ -26,41 +26,15 @@ if TYPE_CHECKING:
     from kfsr.kernel import Kernel
     from kfsr.pipeline import Result
 
-NAME = "{stem}_x{scale}{ext}"
-NAME_AT_ITS_SIZE = "{stem}_sharp{ext}"
-"""At scale 1, where there is no larger size to tell."""
-
 
 @dataclass(frozen=True)
 class Upscaled:
     """What is left to say about a picture that has been written. size: its width and height. report: the pipeline's.
-    data: the picture as a PNG, where it goes to standard output."""
+    data: the picture's file, where it goes to standard output."""
 
     size: tuple[int, int]
     report: dict[str, Any]
     data: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run settled down to the names. recipe: without the file of a kernel that was read. kernel: for all pictures.
-    kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a kernel for all is still to be
-    found from. settings: digest of all that the results are made with. finished: what an earlier run has made with
-    them. listed: whether the list of finished pictures is written."""
-
-    jobs: Sequence[Job]
-    recipe: Recipe
-    kernel: Kernel | None
-    kernel_paths: Mapping[Job, Path]
-    kernel_from: Sequence[Path]
-    settings: str
-    listed: bool
-    finished: frozenset[Job] = field(default_factory=frozenset)
-
-    @property
-    def own_kernels(self) -> bool:
-        """Whether each picture gets a kernel of its own."""
-        return self.kernel is None and not self.kernel_from
 
 
 def run(
@@ -74,6 +48,7 @@ def run(
     kernel_from: Iterable[str | Path] = (),
     save_kernel: str | Path | None = None,
     skip_existing: bool = False,
+    no_overwrite: bool = False,
     executor: Executor | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -82,101 +57,61 @@ def run(
     on_event: OnEvent | None = None,
     **choices: Any,
 ) -> list[Outcome[Upscaled]]:
-    """Upscale many pictures as `kfsr upscale` does, and return what became of each; a bad one does not stop the others.
+    """Upscale many pictures as `kfsr upscale` does, and return what became of each, in the order of the inputs; a bad
+    one does not stop the others.
 
     inputs: pictures, folders and patterns, one or several. recipe, choices: as in `kfsr.upscale`. output: None puts
-    each result beside its picture; a folder, or a file for one picture. name: of the results, with {stem}, {scale} and
-    {ext} filled in; None: `NAME`, at scale 1 `NAME_AT_ITS_SIZE`. recursive: look into sub-folders, which an output
-    folder mirrors. kernel: for all pictures, a value or a file. kernel_from: pictures or folders that one kernel for
-    all is found from. save_kernel: a folder, or a file, for the kernels. skip_existing: leave out what an earlier run
-    has finished with the same settings; so a run that was stopped goes on. executor: `Serial()`, the default, or
-    `Processes(n)`. threads: of all processes together. max_pixels: of a picture. max_memory: bytes, as in
-    `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it warnings are Python's.
+    each result beside its picture; a folder, or a file for one picture. name: of the results, with the fields of
+    `runs.names.result_name` filled in; None: `names.NAME`, at scale 1 `names.NAME_AT_ITS_SIZE`. recursive: look into
+    sub-folders, which an output folder mirrors. kernel: for all pictures, a value or a file. kernel_from: pictures or
+    folders that one kernel for all is found from. save_kernel: a folder, or a file, for the kernels. skip_existing:
+    leave out what an earlier run has finished with the same settings, so that a run that was stopped goes on, and
+    pictures that this program did not make or that were changed since. no_overwrite: leave everything that exists as it
+    is. executor: `Serial()`, the default, or `Processes(n)`. threads: of all processes together. max_pixels: of a
+    picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it
+    warnings are Python's.
 
     A TIFF of several pages gives one of as many, unless the recipe's `page` names one. At scale 1 the file of a picture
     that is left as it is, is copied as long as its format stays and neither `strip` nor another `quality` is asked for.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
-    OutputError where there is nowhere to write; all before any work.
+    OutputError where there is nowhere to write; all before any work. An input that cannot be used, a result that its
+    format cannot hold and a picture that `max_memory` is too little for are found before the first is started, too.
     """
+    on_event = on_event or as_warnings
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)
-    plan = prepare(
-        find_pictures(map(str, several), recursive),
-        Recipe.make(recipe, **choices),
-        machine,
-        output=None if output is None else str(output),
-        name=name,
-        recursive=recursive,
-        kernel=kernel,
-        kernel_from=[str(one) for one in kernel_from],
-        save_kernel=None if save_kernel is None else str(save_kernel),
-        skip_existing=skip_existing,
-    )
-    return list(carry_out(plan, machine, on_event or as_warnings))
-
-
-def prepare(
-    sources: Sequence[Source],
-    recipe: Recipe,
-    machine: Machine,
-    *,
-    output: str | None = None,
-    name: str | None = None,
-    recursive: bool = False,
-    kernel: Kernel | None = None,
-    kernel_from: Sequence[str] = (),
-    save_kernel: str | None = None,
-    skip_existing: bool = False,
-    create: bool = True,
-) -> Plan:
-    """The plan of a run; arguments and errors as in `run`. create: whether to make the folders of the results."""
-    from kfsr import pipeline
-    from kfsr.image import format_by_suffix
-    from kfsr.kernel import load_kernel
-
-    given = recipe.kernel or kernel
-    examples = _examples(kernel_from, recursive, recipe, given)
-    pipeline.check(recipe, machine.device, has_kernel=kernel is not None or bool(examples))
-    files = [recipe.kernel, recipe.weights, *(one.path for one in examples if one.under is None)]
-    keep = [path for path in files if path is not None]
-    if recipe.strength == 0 and save_kernel is not None and not given:
-        raise UsageError("with --strength 0 no kernel is found; leave --save-kernel out")
-    template = name or (NAME_AT_ITS_SIZE if recipe.scale == 1 else NAME)
-    rename = partial(_result_name, template=template, scale=recipe.scale)
-    jobs = plan(sources, output, rename, check_name=format_by_suffix, keep=keep, prepare=create)
-    kernel_paths = _kernel_paths(jobs, save_kernel, keep, create)
-    originals = [one.path for one in without_results(examples, jobs, output) if one.path is not None]
-    if examples and not originals:
-        raise InputError("--kernel-from: all pictures there are results; name the folder of the originals")
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals]
-    contents += [] if kernel is None else [hashlib.sha256(kernel.array.tobytes()).hexdigest()]
-    settings = recipe.digest(*contents)[:16]
-    if recipe.kernel is not None:
-        kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
-        recipe = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
-    listed = skip_existing or len(jobs) > 1
-    if recipe.strength == 0:  # no kernel is used
-        originals = []
-    made = Plan(jobs, recipe, kernel, kernel_paths, originals, settings, listed)
-    if not skip_existing:
-        return made
-    lists = manifest.Manifest()
-    return dataclasses.replace(made, finished=frozenset(job for job in jobs if _is_finished(job, made, lists)))
+    with warnings_of("", on_event):
+        plan = prepare(
+            find_pictures(map(str, several), recursive),
+            Recipe.make(recipe, **choices),
+            lambda: machine,
+            output=None if output is None else str(output),
+            name=name,
+            recursive=recursive,
+            kernel=kernel,
+            kernel_from=[str(one) for one in kernel_from],
+            save_kernel=None if save_kernel is None else str(save_kernel),
+            skip_existing=skip_existing,
+            no_overwrite=no_overwrite,
+            on_event=on_event,
+        )
+    outcomes = {one.job: one for one in carry_out(plan, machine, on_event)}
+    return [outcomes[job] for job in plan.jobs]
 
 
 def carry_out(plan: Plan, machine: Machine, on_event: OnEvent) -> Generator[Outcome[Upscaled], None, None]:
     """Do it, yielding what becomes of each picture; the kernel that all share is found first. Close it in any case."""
     recipe, kernel = plan.recipe, plan.kernel
     tidy(plan.kernel_paths.values())
-    if plan.kernel_from and len(plan.finished) < len(plan.jobs):
+    if plan.kernel_from and any(job.problem is None and job not in plan.kept for job in plan.jobs):
         kernel = shared_kernel(plan.kernel_from, recipe, machine, on_event)
     if plan.kernel_from:  # it got its fine form from all its pictures together
         recipe = dataclasses.replace(recipe, refine=False)
-    work = partial(_upscale, dataclasses.replace(plan, recipe=recipe, kernel=kernel, finished=frozenset()), machine)
-    yield from execute(plan.jobs, work, machine, on_event, plan.finished)
+    light = dataclasses.replace(plan, jobs=(), recipe=recipe, kernel=kernel, sizes={}, kept={})  # it goes to processes
+    yield from execute(plan.jobs, partial(_upscale, light, machine), machine, on_event, plan.kept)
 
 
 def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_event: OnEvent) -> Kernel:
@@ -200,8 +135,8 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     from kfsr.kernel import save_kernel
 
     pages, data = machine.pages(job.source, plan.recipe)
-    source = manifest.digest(data) if plan.listed and job.source is not None else None
-    kept = data if plan.recipe.scale == 1 else b""
+    source = manifest.digest(data)
+    original = data if plan.recipe.scale == 1 or plan.recipe.size else b""
     del data
 
     def solve(picture: Image, state: Path | None, subject: str) -> Result:
@@ -231,23 +166,24 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             if used.provenance.pictures == 1:  # found in this picture
                 used = used.stamped(used.provenance.of_pictures([job.source.name if job.source else job.source_name]))
             save_kernel(used, plan.kernel_paths[job])
-        note = None
-        if source is not None and job.target is not None:
-            note = partial(manifest.record, job.target, source=source, settings=plan.settings)
         copied = all(_is_copied(one, read, job.target, plan.recipe) for one in (result, *others))
         encoded = None
         if job.target is None:
-            encoded = kept if copied else encode_image(result.image, "PNG")
-        elif copied:
-            if note is not None:
-                note(kept)
-            write_bytes(job.target, kept)
-        elif stack is not None:
-            if note is not None:
-                note(stack)
-            write_bytes(job.target, stack)
+            form = plan.recipe.format or "PNG"
+            encoded = original if copied else encode_image(result.image, form, plan.recipe.quality)
         else:
-            write_image(result.image, job.target, plan.recipe.quality, note)
+            if plan.no_overwrite and os.path.lexists(job.target):
+                raise OutputError(f"{job.target}: has come to be there meanwhile; it is kept, as --no-overwrite says")
+            place = job.source if job.source is not None and job.source.is_file() else None
+            note = partial(manifest.record, job.target, source=source, settings=plan.settings, place=place)
+            if copied:
+                note(original)
+                write_bytes(job.target, original)
+            elif stack is not None:
+                note(stack)
+                write_bytes(job.target, stack)
+            else:
+                write_image(result.image, job.target, plan.recipe.quality, note)
     report = result.report.as_dict() | ({"pages": pages.count} if stack is not None else {})
     return Upscaled(result.image.size, report, encoded)
 
@@ -255,59 +191,9 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
     """Whether the result's file is that of the picture, byte for byte: nothing was done to it, it stays in the format
     that was `read`, and nobody asked for another file."""
-    from kfsr.image import format_by_suffix
+    from kfsr.image import format_by_name, format_by_suffix
 
-    done = recipe.scale > 1 or result.report.strength > 0
-    asked = recipe.strip or recipe.quality != Recipe().quality
-    return not done and not asked and read == ("PNG" if target is None else format_by_suffix(target).name)
-
-
-def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: object) -> list[Source]:
-    """The pictures that `--kernel-from` names."""
-    from kfsr.estimators.registry import estimator
-
-    if not names:
-        return []
-    if given is not None:
-        raise UsageError("--kernel gives the kernel, --kernel-from would find one; leave one of them out")
-    if not estimator(recipe.kernel_method).estimated:
-        raise UsageError(
-            f"--kernel-method {recipe.kernel_method} assumes a kernel, --kernel-from finds one; leave one of them out"
-        )
-    if STREAM in names:
-        raise UsageError("--kernel-from takes files and folders, not standard input")
-    return find_pictures(names, recursive)
-
-
-def _result_name(source: Path, template: str, scale: int) -> str:
-    from kfsr.image import supported_formats
-
-    known = {suffix for suffixes in supported_formats().values() for suffix in suffixes}
-    ext = source.suffix if source.suffix.lower() in known else ".png"
-    try:
-        name = template.format(stem=source.stem, ext=ext, scale=scale)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise UsageError(f"--name {template}: only {{stem}}, {{scale}} and {{ext}} are filled in") from error
-    if Path(name).name != name:
-        raise UsageError(f"--name {template}: a name and not a path; the folder is for -o")
-    return name
-
-
-def _kernel_paths(jobs: Sequence[Job], place: str | None, keep: Sequence[Path], create: bool) -> dict[Job, Path]:
-    if place is None:
-        return {}
-    if place == STREAM:
-        raise UsageError("--save-kernel needs a file; `kfsr kernel` writes kernels to standard output")
-    keep = [*keep, *(job.target for job in jobs if job.target is not None)]
-    sources = [Source(job.source, job.under) for job in jobs]
-    places = plan(sources, place, kernel_name_in_folder, check_name=check_kernel_name, keep=keep, prepare=create)
-    return {job: one.target for job, one in zip(jobs, places, strict=True) if one.target is not None}
-
-
-def _is_finished(job: Job, plan: Plan, lists: manifest.Manifest) -> bool:
-    """Whether an earlier run has made this picture, and its kernel where one is wanted, with the same settings."""
-    kernel = plan.kernel_paths.get(job)
-    if job.source is None or job.target is None or (kernel is not None and not kernel.is_file()):
-        return False
-    both = job.source.is_file() and job.target.is_file()
-    return both and lists.is_finished(job.target, job.source, plan.settings)
+    done = result.report.scale > 1 or result.report.strength > 0
+    asked = recipe.strip or recipe.quality is not None
+    wanted = format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
+    return not done and not asked and read == wanted.name

@@ -50,8 +50,9 @@ def test_each_picture_that_cannot_be_used_gets_one_line(tmp_path):
     assert done.status == 4
     *lines, summary = done.stderr.splitlines()
     assert summary == f"0 done, 0 skipped, {len(UNUSABLE)} failed"
-    for line, (name, (_, hint)) in zip(lines, UNUSABLE.items(), strict=True):
-        assert line.startswith(f"kfsr: error: {name}: ")
+    assert len(lines) == len(UNUSABLE)
+    for name, (_, hint) in UNUSABLE.items():
+        (line,) = [line for line in lines if line.startswith(f"kfsr: error: {name}: ")]
         assert hint in line
     assert {path.name for path in tmp_path.iterdir()} == set(UNUSABLE)
 
@@ -67,7 +68,7 @@ def test_the_others_of_a_run_are_done_and_earlier_results_stay(tmp_path):
     assert done.status == 3
     assert [line for line in done.stderr.splitlines() if "Traceback" in line] == []
     errors = [line for line in done.stderr.splitlines() if line.startswith("kfsr: error: ")]
-    assert [line.split()[2].rstrip(":") for line in errors] == list(UNUSABLE)
+    assert sorted(line.split()[2].rstrip(":") for line in errors) == sorted(UNUSABLE)
     assert PIL.Image.open(tmp_path / "out" / "good_x2.png").size == (160, 128)
     assert earlier.read_bytes() == b"an earlier result"
 
@@ -179,7 +180,7 @@ def test_a_kernel_larger_than_the_picture(tmp_path):
     assert json.loads(done.stdout)["kernel"]["size"] == 64
 
 
-@pytest.mark.parametrize("scale", ["0", "1.5", "9", "-2", "abc"])
+@pytest.mark.parametrize("scale", ["0", "0.5", "4.5", "9", "-2", "abc"])
 def test_scales_that_are_none(tmp_path, scale):
     (tmp_path / "a.png").write_bytes(encoded(PICTURE, "PNG"))
     assert "--scale" in kfsr_run(tmp_path, "upscale", "a.png", "--scale", scale, *QUICK).error_line(2)

@@ -92,8 +92,8 @@ def test_it_has_the_options_of_upscale_but_what_means_nothing_here(tmp_path):
 
     mine, options = offered("deblur"), offered("upscale")
     assert {f"--{name.replace('_', '-')}" for name in FIELDS} <= options
-    assert options - mine == {"--scale", "--kernel-init", "--joint", "--no-joint"}
-    assert set(NOT_HERE) == {"scale", "kernel_init", "joint"}
+    assert options - mine == {"--scale", "--size", "--kernel-init", "--joint", "--no-joint"}
+    assert set(NOT_HERE) == {"scale", "size", "kernel_init", "joint"}
 
 
 OPTIONS = {

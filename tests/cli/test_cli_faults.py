@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -48,7 +49,8 @@ def test_a_result_that_there_is_no_room_for(photos, workers):
         *("upscale", "face.png", "large.png", "gray.png", "-o", "out", "--workers", workers, *QUICK),
         preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )
-    assert "large.png: out/large_x2.png: cannot be written (File too large)" in only_error(run.end(), 3)
+    line = only_error(run.end(), 3)
+    assert line.startswith("kfsr: error: out/large_x2.png: cannot be written (File too large)")
     assert names(photos / "out") == [".kfsr.ndjson", "face_x2.png", "gray_x2.png"]
     done = kfsr_run(photos, "upscale", "face.png", "large.png", "gray.png", "-o", "out", "--skip-existing", *QUICK)
     assert "1 done, 2 skipped, 0 failed" in done.ok().stderr
@@ -62,10 +64,20 @@ def test_a_disk_that_is_full(photos):
     try:
         saved(photos / "large.png", data.astronaut())
         done = kfsr_run(photos, "upscale", "face.png", "large.png", "gray.png", "-o", "disk", *QUICK)
-        assert "no space left on the disk" in only_error(done, 3)
+        assert only_error(done, 3).startswith("kfsr: error: disk/large_x2.png: no space left on the disk")
         assert names(disk) == [".kfsr.ndjson", "face_x2.png", "gray_x2.png"]
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_standard_output_that_is_full(photos):
+    for args in (("-o", "-"), ("--json", "-o", "a.png")):
+        with Path("/dev/full").open("wb") as full:
+            run = command("upscale", "face.png", *args, *QUICK)
+            done = subprocess.run(run, cwd=photos, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 4
+        last = done.stderr.splitlines()[-1]
+        assert last == "kfsr: error: standard output cannot be written (no space left on the disk)"
 
 
 def test_an_input_that_vanishes_meanwhile(photos):
@@ -146,7 +158,7 @@ def test_what_a_killed_run_left_is_removed_and_what_lives_is_not(photos):
     with locked.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         kfsr_run(photos, "upscale", "face.png", "-o", "out", *QUICK).ok()
-    assert set(names(out)) == {locked.name, alive.name, "face_x2.png"}
+    assert set(names(out)) == {locked.name, alive.name, "face_x2.png", ".kfsr.ndjson"}
 
 
 def test_output_is_closed_from_the_start(photos):

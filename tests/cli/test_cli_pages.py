@@ -32,7 +32,7 @@ def test_a_stack_in_is_a_stack_out(folder):
     for number, page in enumerate(each, 1):
         kfsr_run(folder, "upscale", "stack.tif", *QUICK, "--page", str(number), "-o", f"{number}.tif").ok()
         assert np.array_equal(tifffile.imread(folder / f"{number}.tif"), page)
-    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert not list(folder.glob(".*kfsr-state*"))
 
 
 def test_pages_are_told_of(folder):
@@ -97,3 +97,11 @@ def test_a_raw_among_others(folder):
     assert done.status == 3
     assert "photo.cr2: is a camera raw (CR2)" in done.stderr
     assert (folder / "out" / "stack_x2.tif").exists()
+
+
+def test_a_stack_of_another_size(folder):
+    kfsr_run(folder, "upscale", "stack.tif", *QUICK, "--size", "96x", "-o", "s.tif").ok()
+    with tifffile.TiffFile(folder / "s.tif") as found:
+        assert (found.series[0].axes, found.series[0].shape) == ("ZYX", (3, 72, 96))
+        across = found.pages[0].tags[282].value
+    assert across[0] / across[1] == pytest.approx(3)

@@ -26,10 +26,10 @@ def test_version(tmp_path):
 
 
 WRONG = {
-    "unknown command": (("upscal", "face.png"), "upscale"),
+    "unknown command": (("upscal", "face.png"), "did you mean upscale?"),
     "unknown option": (("upscale", "face.png", "--scal", "3"), "--scale"),
     "no input": (("upscale",), "INPUT"),
-    "scale too large": (("upscale", "face.png", "--scale", "5"), "--scale"),
+    "scale too large": (("upscale", "face.png", "--scale", "8"), "--scale: 8 is too much at once, 4 is the most"),
     "scale of nothing": (("upscale", "face.png", "--scale", "0"), "--scale"),
     "method across scales at scale 1": (
         ("upscale", "face.png", "-s", "1", "--kernel-method", "spectral"),
@@ -53,7 +53,21 @@ WRONG = {
         ("deblur", "face.png", "--strength", "0", "--save-kernel", "k.npz"),
         "--save-kernel",
     ),
-    "fractional scale": (("upscale", "face.png", "--scale", "1.5"), "--scale"),
+    "scale in words": (("upscale", "face.png", "--scale", "twice"), "--scale: 'twice' is no factor"),
+    "scale and size": (("upscale", "face.png", "--scale", "2", "--size", "300x"), "leave one of them out"),
+    "size of nothing": (("upscale", "face.png", "--size", "0x0"), "--size"),
+    "size that is a factor": (("upscale", "face.png", "--size", "1.5"), "--scale 1.5"),
+    "size and a kernel": (("upscale", "face.png", "--size", "100x", "--kernel-from", "cat.jpg"), "use --scale"),
+    "kernel of a fractional scale": (("kernel", "face.png", "--scale", "1.5"), "whole scale"),
+    "format that is none": (("upscale", "face.png", "--format", "doc"), "'doc' is not a known image format"),
+    "format that is only read": (("upscale", "face.png", "--format", "gif"), "GIF is read but not written"),
+    "format and another ending": (("upscale", "face.png", "--format", "webp", "-o", "a.png"), "leave one of them out"),
+    "graphics card of another kind": (("upscale", "face.png", "--device", "gpu"), "cuda:1"),
+    "output without -o": (("upscale", "face.png", "big.png"), "face.png -o big.png"),
+    "output folder without -o": (("upscale", "face.png", "cat.jpg", "out/"), "face.png cat.jpg -o out/"),
+    "kernel without -o": (("kernel", "face.png", "k.npz"), "face.png -o k.npz"),
+    "picture in place of a command": (("face.png",), "kfsr upscale face.png"),
+    "missing picture in place of a command": (("no.png", "--scale", "4"), "kfsr upscale no.png --scale 4"),
     "unknown method": (("upscale", "face.png", "--kernel-method", "magic"), "spectral"),
     "unknown preset": (("upscale", "face.png", "--preset", "quick"), "balanced"),
     "negative seed": (("upscale", "face.png", "--seed", "-1"), "--seed"),
@@ -74,7 +88,8 @@ WRONG = {
     ),
     "kernel's pictures on stdin": (("upscale", "face.png", "--kernel-from", "-"), "--kernel-from"),
     "result over a kernel's picture": (("upscale", "face.png", "--kernel-from", "cat.jpg", "-o", "cat.jpg"), "cat.jpg"),
-    "no workers": (("upscale", "face.png", "--workers", "0"), "--workers"),
+    "no workers": (("upscale", "face.png", "--workers", "0"), "--workers: must be 1 or more"),
+    "threads in words": (("upscale", "face.png", "--threads", "two"), "--threads: must be a whole number"),
     "folder as input": (("degrade", ".", "--kernel", "box", "-o", "low.png"), "is a folder"),
     "folder into one file": (("upscale", ".", "-o", "out.png"), "out.png/"),
     "unknown field in a name": (("upscale", "face.png", "--name", "{date}.png"), "{stem}"),
@@ -96,7 +111,6 @@ WRONG = {
     "several into one file": (("upscale", "face.png", "cat.jpg", "-o", "out.png"), "out.png/"),
     "several to stdout": (("upscale", "face.png", "cat.jpg", "-o", "-"), "standard output"),
     "stdin twice": (("upscale", "-", "-", "-o", "out/"), "once"),
-    "two results of one name": (("upscale", "face.png", "./face.png"), "face_x2.png"),
     "picture and JSON on stdout": (("upscale", "face.png", "-o", "-", "--json"), "--json"),
     "stdin's picture and JSON": (("upscale", "-", "--json"), "--json"),
     "kernel and JSON on stdout": (("kernel", "face.png", "-o", "-", "--json"), "--json"),
@@ -127,8 +141,9 @@ def test_wrong_call(photos, args, hint):
 def test_a_device_that_is_not_there(photos):
     import torch
 
-    missing = "mps" if torch.cuda.is_available() else "cuda"
-    assert missing in kfsr_run(photos, "upscale", "face.png", "--device", missing).error_line(2)
+    for missing in ("cuda:99", "mps" if torch.cuda.is_available() else "cuda"):
+        assert missing in kfsr_run(photos, "upscale", "face.png", "-o", "new/", "--device", missing).error_line(2)
+        assert not (photos / "new").exists()
 
 
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kfsr.errors import InputError, UsageError
-from kfsr.runs.inputs import Source, find, read_list
+from kfsr.runs.inputs import Source, find
+from kfsr.runs.lists import read_list
 from kfsr.runs.plan import plan
 
 ENDINGS = (".png", ".jpg")
@@ -37,6 +38,12 @@ def test_recursive_goes_into_sub_folders_and_remembers_them(tree):
     found = find(["scans"], ENDINGS, recursive=True)
     assert names(found) == ["scans/a.JPG", "scans/b.png", "scans/sub/c.png", "scans/sub/deep/d.jpg"]
     assert [str(one.under) for one in found] == [".", ".", "sub", "sub/deep"]
+
+
+def test_an_empty_name_is_not_the_current_folder(tree):
+    with pytest.raises(InputError, match="empty name"):
+        find([""], ENDINGS)
+    assert [one.problem is None for one in find(["", "scans/b.png"], ENDINGS)] == [False, True]
 
 
 def test_a_link_to_a_parent_is_no_trap(tree):

@@ -34,12 +34,15 @@ def test_a_missing_folder_of_a_missing_input_is_the_inputs_own_failure():
     assert plan(["nowhere/one.png"], None, rename) == [Job(Path("nowhere/one.png"), Path("nowhere/one_x2.png"))]
 
 
-def test_one_name_from_two_folders_is_refused(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+def test_one_name_from_two_folders_gets_the_folders_into_it(tmp_path):
+    for name in ("a", "b/c"):
+        (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "one.png").touch()
+    with pytest.warns(UserWarning, match="{parent}"):
+        jobs = plan([str(tmp_path / "a/one.png"), str(tmp_path / "b/c/one.png")], str(tmp_path), rename)
+    assert [job.target.name for job in jobs] == ["a_one_x2.png", "b_c_one_x2.png"]
     with pytest.raises(UsageError, match="both be written"):
-        plan([str(tmp_path / "a/one.png"), str(tmp_path / "b/one.png")], str(tmp_path), rename)
+        plan([str(tmp_path / "a/one.png"), str(tmp_path / "b/c/one.png")], str(tmp_path), lambda path: "all.png")
 
 
 def test_a_result_may_not_be_a_later_input(tmp_path):
