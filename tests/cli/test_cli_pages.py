@@ -32,7 +32,7 @@ def test_a_stack_in_is_a_stack_out(folder):
     for number, page in enumerate(each, 1):
         kfsr_run(folder, "upscale", "stack.tif", *QUICK, "--page", str(number), "-o", f"{number}.tif").ok()
         assert np.array_equal(tifffile.imread(folder / f"{number}.tif"), page)
-    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert not list(folder.glob(".*kfsr-state*"))
 
 
 def test_pages_are_told_of(folder):
