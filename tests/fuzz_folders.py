@@ -166,7 +166,10 @@ def check(seed: int) -> list[str]:
         output = ["-o", "out/"]  # names beside pictures of one name are for the folder
     bad, silent = list(tree.bad), tree.silent
     if way == "list":
-        args, stdin = ["--files-from", "-"], b"\0".join(map(os.fsencode, [*tree.good, *bad, *silent, *tree.either]))
+        args, stdin = (
+            ["--files-from", "-"],
+            b"".join(os.fsencode(one) + b"\0" for one in [*tree.good, *bad, *silent, *tree.either]),
+        )
         bad, silent = [*bad, *silent], []
     elif way == "names":
         args, stdin = ["--", *tree.good, *bad, *tree.either], b""

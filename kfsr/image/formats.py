@@ -124,7 +124,7 @@ def codec_missing(one: Format) -> str:
 
 
 def _writable(suffix: str, unknown: str, prefix: str = "") -> Format:
-    known = ", ".join(one for suffixes in supported_formats().values() for one in suffixes)
+    known = ", ".join(one for suffixes in supported_formats().values() for one in suffixes[:2])  # the usual ones
     found = next((one for one in _FORMATS if suffix in one.suffixes), None)
     if found is None or not found.writable:
         problem = unknown if found is None else f"{found.name} is read but not written"

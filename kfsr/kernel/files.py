@@ -65,8 +65,9 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     if abs(total - 1) > 0.01:
         warnings.warn(f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2)
     if suffix == ".npy" and not trusted:
-        for doubt in doubts(np.load(io.BytesIO(data), allow_pickle=False).shape, scale):
-            warnings.warn(f"{path}: {doubt}", UserWarning, stacklevel=2)
+        told = doubts(np.load(io.BytesIO(data), allow_pickle=False).shape, scale)
+        if told:
+            warnings.warn(f"{path}: {'; '.join(told)}", UserWarning, stacklevel=2)
     if trusted and kernel.provenance.source == "unknown":
         return kernel.stamped(replace(kernel.provenance, source="given"))
     return kernel

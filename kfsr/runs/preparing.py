@@ -83,7 +83,6 @@ def prepare(
     originals = _without_results(examples, jobs, output)
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals]
     contents += [] if kernel is None else [hashlib.sha256(kernel.array.tobytes()).hexdigest()]
-    settings = recipe.digest(*contents)[:16]
     plain = recipe
     if recipe.kernel is not None:
         from kfsr.kernel import load_kernel
@@ -92,6 +91,7 @@ def prepare(
         plain = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
     machine = machine_for()
     _check_recipe(recipe, machine, has_kernel=beside or bool(examples))
+    settings = recipe.digest(*contents)[:16]
     has_kernel = kernel is not None or bool(originals)
     check = partial(checks.check_result, recipe=plain, max_memory=machine.max_memory, has_kernel=has_kernel)
     seen = checks.look(with_folders(jobs, output, create=create), machine, on_event, check)

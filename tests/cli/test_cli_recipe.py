@@ -66,7 +66,7 @@ def test_every_field_has_its_option_and_its_default_in_the_help(tmp_path):
     for name in fields:
         assert f"--{name.replace('_', '-')}" in text
     assert re.search(r"default:\s+\(balanced\)", text)
-    assert re.search(r"default:\s+\(95\)", text)
+    assert re.search(r"default:\s+\(95;\s+WebP\s+without\s+loss\)", text)
 
 
 def test_a_kernel_file_that_does_not_say_is_an_estimate_unless_it_is_trusted(photos):

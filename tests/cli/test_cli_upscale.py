@@ -60,7 +60,7 @@ def test_output_file_chooses_the_format_and_replaces(photos):
 
 def test_output_folder_is_made(photos):
     kfsr_run(photos, "upscale", "face.png", "-o", "new/folder/", *QUICK).ok()
-    assert [path.name for path in (photos / "new" / "folder").iterdir()] == ["face_x2.png"]
+    assert sorted(path.name for path in (photos / "new" / "folder").iterdir()) == [".kfsr.ndjson", "face_x2.png"]
 
 
 def test_one_bad_file_does_not_stop_the_rest(photos):
@@ -71,17 +71,17 @@ def test_one_bad_file_does_not_stop_the_rest(photos):
     names = sorted(path.name for path in (photos / "out").iterdir())
     assert names == [".kfsr.ndjson", "cat_x2.jpg", "face_x2.png"]
     errors = [line for line in done.stderr.splitlines() if line.startswith("kfsr: error: ")]
-    assert [line.split(":")[2].strip() for line in errors] == ["bad.png", "missing.png"]
+    assert [line.split(":")[2].strip() for line in errors] == ["missing.png", "bad.png"]
     *records, last = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["status"] for one in records] == ["done", "failed", "failed", "done"]
+    assert [one["status"] for one in records] == ["failed", "done", "failed", "done"]
     assert {last["summary"][key] for key in ("done", "failed")} == {2}
-    assert records[2]["input"] == "missing.png"
-    assert "no such file" in records[2]["error"]
+    assert records[0]["input"] == "missing.png"
+    assert "no such file" in records[0]["error"]
 
 
 def test_all_bad_is_another_status(photos):
     (photos / "empty.png").write_bytes(b"")
-    done = kfsr_run(photos, "upscale", "empty.png", "missing.png", "-q", *QUICK)
+    done = kfsr_run(photos, "upscale", "empty.png", "missing.gif", "-q", *QUICK)
     assert done.status == 4
     assert len(done.stderr.splitlines()) == 2
 

@@ -106,7 +106,8 @@ def test_png_is_the_plot_and_cannot_be_loaded(tmp_path: Path) -> None:
 
 def test_parity_is_repaired(tmp_path: Path) -> None:
     np.save(tmp_path / "k.npy", gaussian_kernel(COVARIANCE, 3, 25).array)
-    kernel = load_kernel(tmp_path / "k.npy", 2)
+    with pytest.warns(UserWarning, match="25x25 is no kernel for scale 2"):
+        kernel = load_kernel(tmp_path / "k.npy", 2)
     assert kernel.size == 26
     np.testing.assert_allclose(kernel.covariance, COVARIANCE, atol=0.05)
     np.testing.assert_allclose(kernel.centre, (0, 0), atol=1e-3)
