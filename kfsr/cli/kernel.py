@@ -20,7 +20,7 @@ from kfsr.runs.events import Outcome
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
 
-_FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed")
+_FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed", "page", "strict")
 
 
 @command(*_FIELDS, aliases={"kernel_method": ["--method"], "kernel_init": ["--init"]})

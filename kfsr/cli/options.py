@@ -145,6 +145,19 @@ _FIELDS: dict[str, _Field] = {
     "strip": _field(
         bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
     ),
+    "page": _field(
+        int,
+        "--page",
+        metavar="N",
+        min=1,
+        show_default="all pages of a TIFF, where the result is one; else the first",
+        help="Take this page of a TIFF, or frame of a GIF or WebP.",
+    ),
+    "strict": _field(
+        bool,
+        "--strict/--no-strict",
+        help="Refuse files with slight damage, such as a JPEG without its end, which are else read with a warning.",
+    ),
 }
 """For each field of the recipe its type, names and the rest of its option."""
 

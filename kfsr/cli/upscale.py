@@ -35,6 +35,7 @@ FIELDS = (
         "solver",
     ),
     *("weights", "strength", "denoise", "preset", "seed", "format", "quality", "strip"),
+    *("page", "strict"),
 )
 
 
@@ -173,8 +174,9 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
     found = done.report["found"]
+    pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
     seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {width}x{height}, {seen}"
+        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {seen}"
         f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,12 @@ def upscale(
     )
     if unchanged:
         return Result(_cut(picture, frame), used, report)
-    return _at_size(Result(to_image(pixels, alpha_up, picture, recipe.scale), used, report), final)
+    made = to_image(pixels, alpha_up, picture, recipe.scale)
+    if picture.planes:  # what made the colours small made them small
+        alike = partial(upscale, recipe=replace(recipe, joint=False), kernel=used, window=window, device=device)
+        planes = [alike(one, max_memory=max_memory, progress=progress).image for one in picture.planes]
+        made = replace(made, planes=tuple(planes))
+    return _at_size(Result(made, used, report), final)
 
 
 def estimate_kernel(

@@ -67,11 +67,11 @@ def test_results_and_lists_are_those_of_one_process(album):
 
 def test_warnings_come_from_the_processes_too(album):
     pages = [PIL.Image.open(path).copy() for path in sorted((album / "in").glob("*.png"))[:2]]
-    pages[0].save(album / "pages.tif", save_all=True, append_images=pages[1:])
-    args = ("upscale", "pages.tif", "in/00.png", "-o", "out", "--workers", "2", *QUICK)
+    pages[0].save(album / "clip.gif", save_all=True, append_images=pages[1:])
+    args = ("upscale", "clip.gif", "in/00.png", "-o", "out", "--workers", "2", *QUICK)
     warned = [line for line in kfsr_run(album, *args).ok().stderr.splitlines() if "warning" in line]
     assert len(warned) == 1
-    assert warned[0].startswith("kfsr: warning: pages.tif: has 2 pages")
+    assert warned[0].startswith("kfsr: warning: clip.gif: has 2 frames")
     assert kfsr_run(album, *args, "--quiet").ok().stderr == ""
 
 
