@@ -190,6 +190,40 @@ class ShakeSettings:
 
 
 @dataclass(frozen=True)
+class HeapSettings:
+    """Two heaps of photographs. patch: side of a spectral patch of the blurred ones, and field_patch in a field of
+    kernels, whose cells are small. patches: of one photograph, at most. groups: of photographs, by their order; each
+    has its own brightness and slope of the spectrum, and a photograph more takes no more memory. window: side of what
+    edges are looked for in, in one photograph of each group. lowest_frequency: cycles per pixel below which the window
+    leaks. robustness: softens outliers of the log spectra. slope: weight that holds the scenes' slopes near the clean
+    ones'. edges: weight of the edges' equations. sharpness: L0 weight of the few edges. rounds: of edges and kernel in
+    turn. iterations: of L-BFGS in a round. first_cut, first_island: of the start (`ShakeSettings`): many photographs
+    tell small values from noise. room: pixels that the canvas is wider than the start. cut: share of the peak under
+    which a value is noise. lens_support: side of a field's kernels. smoothness: weight of the difference of neighbours
+    in a field. colour: weight of the phase between the colours."""
+
+    patch: int = 128
+    field_patch: int = 64
+    patches: int = 1500
+    groups: int = 24
+    window: int = 320
+    lowest_frequency: float = 0.03
+    robustness: float = 0.03
+    slope: float = 0.03
+    edges: float = 5.0
+    sharpness: float = 2e-3
+    rounds: int = 7
+    iterations: int = 100
+    first_cut: float = 0.02
+    first_island: float = 0.03
+    room: int = 8
+    cut: float = 0.01
+    lens_support: int = 25
+    smoothness: float = 0.1
+    colour: float = 0.3
+
+
+@dataclass(frozen=True)
 class KernelFusionSettings:
     """patch: its patch model, which must know more noise than the others'. windows, window: how many squares of how
     many low-resolution pixels, a multiple of 16. support: the kernel's, in low-resolution pixels. width, levels: of
@@ -383,6 +417,7 @@ class Settings:
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     shake: ShakeSettings = field(default_factory=ShakeSettings)
+    heaps: HeapSettings = field(default_factory=HeapSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
     kernel_diffusion: KernelDiffusionSettings = field(default_factory=KernelDiffusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
