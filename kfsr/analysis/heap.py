@@ -33,17 +33,21 @@ class Heap:
         return mean
 
 
-def gather(planes: Iterable[np.ndarray], patch: int, groups: int, window: int = 0, patches: int | None = None) -> Heap:
-    """The heap of luminances (H, W) in [0, 1]. window: side of the windows, 0 for none. patches: most of one
-    photograph. Raises NothingToLearn where a photograph is smaller than a patch, or where there is none."""
+def gather(
+    planes: Iterable[tuple[str, np.ndarray]], patch: int, groups: int, window: int = 0, patches: int | None = None
+) -> Heap:
+    """The heap of luminances (H, W) in [0, 1], each with its name for messages. window: side of the windows, 0 for
+    none. patches: most of one photograph. Raises NothingToLearn where a photograph is smaller than a patch, or where
+    there is none."""
     sums: list[np.ndarray] = []
     counts: list[int] = []
     windows: list[np.ndarray] = []
     number = 0
-    for number, plane in enumerate(planes, 1):
+    for number, (name, plane) in enumerate(planes, 1):
         if min(plane.shape) < patch:
             raise NothingToLearn(
-                f"picture {number} of {plane.shape[1]}x{plane.shape[0]} px is too small; it needs {patch} px on a side"
+                f"{name}: {plane.shape[1]}x{plane.shape[0]} px are too few to compare heaps by; leave it out, or take "
+                f"pictures of {patch} px on a side or more"
             )
         spectrum = mean_periodogram(plane, patch, patches)
         if number <= groups:

@@ -12,8 +12,8 @@ spectrum, so that the kernel's autocorrelation is multiplied by w's before it is
 
 |K| leaves the phase open. Where the kernel is no blob it is told by the edges: photographs that share a kernel share
 the normal equations of k = argmin |k * grad x - grad y|^2, x with few edges (see `kfsr.estimators.shake`), and their
-sum over all photographs is added to (1). Each repairs what the other lacks: edges alone make kernels too thin, since x is
-too simple, and spectra alone cannot tell a kernel from itself turned.
+sum over all photographs is added to (1). Each repairs what the other lacks: edges alone make kernels too thin, since x
+is too simple, and spectra alone cannot tell a kernel from itself turned.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,16 +25,21 @@ RIM = 12
 @dataclass(frozen=True)
 class Found:
     """kernel: what the blurred heap has and the sharp one lacks. noise: standard deviation of the blurred ones' noise
-    in their luminance, [0, 1] units. misfit: as in `heaps.Fit`."""
+    in their luminance, [0, 1] units. misfit: as in `heaps.Fit`. doubt: why not to trust it, in words, else empty."""
 
     kernel: Kernel
     noise: float
     misfit: float
+    doubt: str = ""
+
+
+Heaped = Image | np.ndarray | tuple[str, Image | np.ndarray]
+"""A photograph in a heap, or one with the name that messages call it by."""
 
 
 def kernel_of_heaps(
-    blurred: Iterable[Image | np.ndarray],
-    clean: Iterable[Image | np.ndarray],
+    blurred: Iterable[Heaped],
+    clean: Iterable[Heaped],
     scale: int = 1,
     *,
     settings: Settings | None = None,
@@ -91,10 +96,11 @@ def _shaken(observed: Heap, spectra: heaps.Spectra, settings: Settings, progress
     return replace(found, kernels=kernel[None])
 
 
-def _luminances(pictures: Iterable[Image | np.ndarray]) -> Iterable[np.ndarray]:
-    for one in pictures:
-        image = one if isinstance(one, Image) else Image.from_array(np.asarray(one))
-        yield luma(image.pixels)
+def _luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
+    for n, one in enumerate(pictures, 1):
+        name, picture = one if isinstance(one, tuple) else (f"picture {n}", one)
+        image = picture if isinstance(picture, Image) else Image.from_array(np.asarray(picture))
+        yield name, luma(image.pixels)
 
 
 def _cut(kernel: np.ndarray, share: float) -> np.ndarray:
