@@ -206,13 +206,13 @@ class HeapSettings:
     field_patch: int = 64
     patches: int = 1500
     groups: int = 24
-    window: int = 320
+    window: int = 400
     lowest_frequency: float = 0.03
     robustness: float = 0.03
     slope: float = 0.03
     edges: float = 5.0
     sharpness: float = 2e-3
-    rounds: int = 7
+    rounds: int = 10
     iterations: int = 100
     first_cut: float = 0.02
     first_island: float = 0.03

@@ -65,7 +65,7 @@ def kernel_of_heaps(
     progress("heaps", 3, 3)
     kernel = Kernel.from_array(_cut(found.kernels[0], cfg.cut), scale)
     provenance = Provenance("estimated", "heaps", observed.pictures)
-    return Found(kernel.stamped(provenance), found.noise * 255 / 219, found.misfit)  # luma has 219 steps
+    return Found(kernel.stamped(provenance), found.noise, found.misfit)
 
 
 def _blob(spectra: heaps.Spectra, scale: int, cfg: HeapSettings) -> heaps.Fit:
@@ -100,7 +100,7 @@ def _luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
     for n, one in enumerate(pictures, 1):
         name, picture = one if isinstance(one, tuple) else (f"picture {n}", one)
         image = picture if isinstance(picture, Image) else Image.from_array(np.asarray(picture))
-        yield name, luma(image.pixels)
+        yield name, (255 * luma(image.pixels) - 16) / 219  # full range
 
 
 def _cut(kernel: np.ndarray, share: float) -> np.ndarray:
