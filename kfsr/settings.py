@@ -195,8 +195,8 @@ class HeapSettings:
     kernels, whose cells are small. patches: of one photograph, at most. groups: of photographs, by their order; each
     has its own brightness and slope of the spectrum, and a photograph more takes no more memory. window: side of what
     edges are looked for in, in one photograph of each group. lowest_frequency: cycles per pixel below which the window
-    leaks. robustness: softens outliers of the log spectra. slope: weight that holds the scenes' slopes near the clean
-    ones'. edges: weight of the edges' equations. sharpness: L0 weight of the few edges. rounds: of edges and kernel in
+    leaks. robustness: softens outliers of the log spectra. slope, mean_slope: weights that hold the scenes' slopes, and
+    their mean, near the clean ones'. edges: weight of the edges' equations. sharpness: L0 weight of the few edges. rounds: of edges and kernel in
     turn. iterations: of L-BFGS in a round. first_cut, first_island: of the start (`ShakeSettings`): many photographs
     tell small values from noise. room: pixels that the canvas is wider than the start. cut: share of the peak under
     which a value is noise. lens_support: side of a field's kernels. smoothness: weight of the difference of neighbours
@@ -210,6 +210,7 @@ class HeapSettings:
     lowest_frequency: float = 0.03
     robustness: float = 0.03
     slope: float = 0.03
+    mean_slope: float = 0.0
     edges: float = 5.0
     sharpness: float = 2e-3
     rounds: int = 10

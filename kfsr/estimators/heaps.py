@@ -84,8 +84,8 @@ class Spectra:
         return (distance.square() + self.cfg.robustness).sqrt().mean()
 
     def penalty(self) -> Tensor:
-        """Of slopes far from the clean ones, which would pass for blur."""
-        return self.cfg.slope * self.slope.square().mean()
+        """Of slopes far from the clean ones, which would pass for blur; of their mean over the scenes all the more."""
+        return self.cfg.slope * self.slope.square().mean() + self.cfg.mean_slope * self.slope.mean(1).square().mean()
 
     def fitted(self) -> list[Tensor]:
         """What is fitted beside the kernels."""
