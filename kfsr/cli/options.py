@@ -280,3 +280,11 @@ def device_named(device: str) -> str:
     if device == "cuda" and not there:
         raise UsageError("there is no cuda device here; leave --device out or use --device cpu")
     return device
+
+
+def two_numbers(name: str, text: str, between: str) -> tuple[int, int]:
+    """The two whole numbers, none negative, of an option like "8x8"; UsageError for any other text."""
+    parts = text.lower().split(between)
+    if len(parts) != 2 or not all(one.strip().isascii() and one.strip().isdigit() for one in parts):
+        raise UsageError(f"{name} {text}: takes two whole numbers, like 8{between}12")
+    return int(parts[0]), int(parts[1])

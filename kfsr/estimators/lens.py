@@ -13,6 +13,7 @@ and since edges stand in the same place in all colours of a scene, the phase of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import scipy.ndimage as ndi
@@ -33,12 +34,13 @@ def estimate(observed: FieldHeap, clean: np.ndarray, cfg: HeapSettings) -> tuple
     rows, cols, channels, groups, patch, _ = observed.spectra.shape
     size = min(cfg.lens_support, patch // 2 - 1)
     each = np.broadcast_to(clean, (rows, cols, *clean.shape)).reshape(-1, patch, patch)
+    cfg = replace(cfg, slope=cfg.field_slope, mean_slope=cfg.field_mean_slope, iterations=cfg.field_iterations)
     spectra = heaps.Spectra(observed.spectra.reshape(-1, groups, patch, patch), each, 1, cfg)
     start = heaps.fit_gaussian(spectra, size, 2.0, cfg)
     found = heaps.fit(spectra, start.kernels, cfg, _roughness((rows, cols, channels), cfg.smoothness))
     kernels = found.kernels.reshape(rows, cols, channels, size, size)
     peak = kernels.max((3, 4), keepdims=True)
-    kernels = np.where(kernels < cfg.cut * peak, 0, kernels)
+    kernels = np.where(kernels < cfg.field_cut * peak, 0, kernels)
     if channels == 3:
         moves = colour_shifts(observed.between)
         for place in np.ndindex(rows, cols, channels):

@@ -16,10 +16,11 @@ from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
 from kfsr.estimators.registry import estimator
 from kfsr.image import Image, luma
-from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
+from kfsr.kernel import Kernel, Lens, bicubic_kernel, load_kernel_or_lens
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.appearance import as_gray, keep_means, solved_alpha, to_image
 from kfsr.pipeline.check import check, check_method
+from kfsr.pipeline.fields import field_for
 from kfsr.pipeline.findings import Findings, findings
 from kfsr.pipeline.finish import with_choices
 from kfsr.pipeline.gate import BICUBIC, SHARP, TRUSTED, UNCHANGED, Decision, Verdict
@@ -82,7 +83,7 @@ def upscale(
     image: Image | np.ndarray,
     recipe: Recipe | None = None,
     *,
-    kernel: Kernel | None = None,
+    kernel: Kernel | Lens | None = None,
     window: Window | None = None,
     device: str = "cpu",
     max_memory: int | None = None,
@@ -93,7 +94,8 @@ def upscale(
     """Upscale one picture as the recipe says, with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. choices: fields of `Recipe`, which change the
-    `recipe` (None: the defaults). window: upscale only this part; everything is still learned from the whole picture.
+    `recipe` (None: the defaults). kernel: a `Lens` has one for every place and colour; the report tells their mean, and
+    the residual is against that. window: upscale only this part; everything is still learned from the whole picture.
     max_memory: bytes that the tiles are made smaller for (`cost.memory`); on a GPU its own. Where a GPU's memory is too
     little all the same the tiles are halved, and in the end the CPU solves. checkpoint: a file for the state of the
     long stages, written every two minutes: the same call goes on from there when it was stopped; the file is left for
@@ -108,12 +110,14 @@ def upscale(
     recipe = Recipe.make(recipe, **choices)
     check(recipe, device, has_kernel=kernel is not None)
     if recipe.kernel is not None:
-        kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
+        kernel = load_kernel_or_lens(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
     if kernel is not None and kernel.scale != recipe.scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {recipe.scale}")
     recipe = recipe.work()
+    lens, kernel = (kernel, kernel.typical) if isinstance(kernel, Lens) else (None, kernel)
     picture = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
     frame = _checked(window or (0, 0, picture.height, picture.width), picture)
+    field = None if lens is None else field_for(lens, picture, frame, recipe)
     # Here already, so that a limit that is too low shows before any work.
     tile = _tile(picture, recipe, max_memory, has_kernel=kernel is not None)
     problem = Problem([as_gray(picture)], recipe, device, progress or silent, checkpoint)
@@ -136,7 +140,7 @@ def upscale(
                 decision = Decision(kernel, Told(0.0), Verdict(UNCHANGED, SHARP), strength=0.0)
             else:
                 kernel = refined(problem, kernel, own=own)
-                solve, decision = decided(problem, kernel, tile)
+                solve, decision = decided(problem, kernel, tile, field)
             pixels = solve(part)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")

@@ -21,7 +21,9 @@ from kfsr.runs.kernels import check_kernel_name, kernel_name_in_folder
 from kfsr.runs.plan import Job, plan, tidy, without_results
 
 if TYPE_CHECKING:
-    from kfsr.kernel import Kernel
+    import numpy as np
+
+    from kfsr.kernel import Kernel, Lens
     from kfsr.pipeline import Result
 
 NAME = "{stem}_x{scale}{ext}"
@@ -48,7 +50,7 @@ class Plan:
 
     jobs: Sequence[Job]
     recipe: Recipe
-    kernel: Kernel | None
+    kernel: Kernel | Lens | None
     kernel_paths: Mapping[Job, Path]
     kernel_from: Sequence[Path]
     settings: str
@@ -68,7 +70,7 @@ def run(
     output: str | Path | None = None,
     name: str | None = None,
     recursive: bool = False,
-    kernel: Kernel | Path | str | None = None,
+    kernel: Kernel | Lens | Path | str | None = None,
     kernel_from: Iterable[str | Path] = (),
     save_kernel: str | Path | None = None,
     skip_existing: bool = False,
@@ -124,7 +126,8 @@ def prepare(
     output: str | None = None,
     name: str | None = None,
     recursive: bool = False,
-    kernel: Kernel | None = None,
+    kernel: Kernel | Lens | None = None,
+    at: tuple[int, int] | None = None,
     kernel_from: Sequence[str] = (),
     save_kernel: str | None = None,
     skip_existing: bool = False,
@@ -133,7 +136,7 @@ def prepare(
     """The plan of a run; arguments and errors as in `run`. create: whether to make the folders of the results."""
     from kfsr import pipeline
     from kfsr.image import format_by_suffix
-    from kfsr.kernel import load_kernel
+    from kfsr.kernel import Lens, load_kernel_or_lens
 
     given = recipe.kernel or kernel
     examples = _examples(kernel_from, recursive, recipe, given)
@@ -150,11 +153,16 @@ def prepare(
     if examples and not originals:
         raise InputError("--kernel-from: all pictures there are results; name the folder of the originals")
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals]
-    contents += [] if kernel is None else [hashlib.sha256(kernel.array.tobytes()).hexdigest()]
+    contents += [] if kernel is None else [hashlib.sha256(_numbers_of(kernel).tobytes()).hexdigest()]
+    contents += [] if at is None else [f"at {at}"]
     settings = recipe.digest(*contents)[:16]
     if recipe.kernel is not None:
-        kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
+        kernel = load_kernel_or_lens(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
         recipe = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
+    if at is not None:
+        if not isinstance(kernel, Lens):
+            raise UsageError("--at is the place of a part in a lens's frame; it needs a lens's file with --kernel")
+        kernel = kernel.placed(at)
     listed = skip_existing or len(jobs) > 1
     if recipe.strength == 0:  # no kernel is used
         originals = []
@@ -231,6 +239,12 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
         else:
             write_image(result.image, job.target, plan.recipe.quality, note)
     return Upscaled(result.image.size, result.report.as_dict(), encoded)
+
+
+def _numbers_of(kernel: Kernel | Lens) -> np.ndarray:
+    from kfsr.kernel import Lens
+
+    return kernel.field.array if isinstance(kernel, Lens) else kernel.array
 
 
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
