@@ -198,10 +198,11 @@ class HeapSettings:
     group. lowest_frequency: cycles per pixel below which the window leaks. robustness: softens outliers of the log
     spectra. slope, mean_slope: weights that hold the scenes' slopes, and their mean, near the clean ones'; the slopes
     of cells, where halos count, are held more: field_slope, field_mean_slope. edges: weight of the edges' equations.
-    sharpness: L0 weight of the few edges. rounds: of edges and kernel in turn. iterations, field_iterations: of L-BFGS
-    in a round. first_cut, first_island: of the start (`ShakeSettings`): many photographs tell small values from noise.
-    room: pixels that the canvas is wider than the start. cut, field_cut: share of the peak under which a value is
-    noise. lens_support: side of a field's kernels. smoothness: weight of the difference of neighbours in a field."""
+    roughness: weight of a kernel's differences. sharpness: L0 weight of the few edges. rounds: of edges and kernel in
+    turn. iterations, field_iterations: of L-BFGS in a round. first_cut, first_island: of the start (`ShakeSettings`):
+    many photographs tell small values from noise. room: pixels that the canvas is wider than the start. cut, field_cut:
+    share of the peak under which a value is noise; island: share of the weight under which a part is. lens_support:
+    side of a field's kernels. smoothness: weight of the difference of neighbours in a field."""
 
     patch: int = 128
     field_patch: int = 64
@@ -217,6 +218,7 @@ class HeapSettings:
     field_slope: float = 0.3
     field_mean_slope: float = 1.0
     edges: float = 5.0
+    roughness: float = 0.004
     sharpness: float = 2e-3
     rounds: int = 10
     iterations: int = 100
@@ -225,6 +227,7 @@ class HeapSettings:
     first_island: float = 0.03
     room: int = 8
     cut: float = 0.01
+    island: float = 0.02
     field_cut: float = 0.002
     lens_support: int = 25
     smoothness: float = 0.1

@@ -18,11 +18,12 @@ is too simple, and spectra alone cannot tell a kernel from itself turned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kfsr.analysis.spectrum import hann
@@ -99,7 +100,7 @@ class Spectra:
         return folded[..., : self.seen.shape[-1]][..., self.seen]
 
 
-def fit(spectra: Spectra, start: np.ndarray, cfg: HeapSettings, more: Callable[[Tensor], Tensor] | None = None) -> Fit:
+def fit(spectra: Spectra, start: np.ndarray, cfg: HeapSettings, *more: Callable[[Tensor], Tensor]) -> Fit:
     """Kernels (M, K, K), K < P, that explain the spectra, near `start` (M, K, K). more: what else is to be small."""
     root = torch.from_numpy(np.sqrt(np.maximum(start, 0) + 1e-5 * start.max((1, 2), keepdims=True))).requires_grad_()
     return _minimised(spectra, root, lambda u: u.square(), cfg, more)
@@ -109,7 +110,7 @@ def fit_gaussian(spectra: Spectra, size: int, variance: float, cfg: HeapSettings
     """The same over Gaussians (3 numbers each), from a round one of that variance."""
     half = 0.5 * float(np.log(variance))
     factors = torch.tensor([half, 0.0, half], dtype=torch.float64).repeat(len(spectra.gain), 1).requires_grad_()
-    return _minimised(spectra, factors, lambda one: _gaussians(one, size), cfg, None)
+    return _minimised(spectra, factors, lambda one: _gaussians(one, size), cfg, ())
 
 
 def edges_misfit(equations: Equations, weight: float) -> Callable[[Tensor], Tensor]:
@@ -130,12 +131,23 @@ def edges_misfit(equations: Equations, weight: float) -> Callable[[Tensor], Tens
     return misfit
 
 
+def rough(weight: float) -> Callable[[Tensor], Tensor]:
+    """`weight` times the mean energy of the differences between a kernel's neighbouring pixels, against its own: what
+    is under the noise at high frequencies would be anything."""
+
+    def energy(kernels: Tensor) -> Tensor:
+        steps = [F.pad(kernels, (1, 1, 1, 1)).diff(dim=axis).square().sum((1, 2)) for axis in (1, 2)]
+        return weight * ((steps[0] + steps[1]) / kernels.square().sum((1, 2))).mean()
+
+    return energy
+
+
 def _minimised(
     spectra: Spectra,
     numbers: Tensor,
     form: Callable[[Tensor], Tensor],
     cfg: HeapSettings,
-    more: Callable[[Tensor], Tensor] | None,
+    more: Sequence[Callable[[Tensor], Tensor]],
 ) -> Fit:
     variables = [numbers, *spectra.fitted()]
     optimiser = torch.optim.LBFGS(
@@ -150,8 +162,8 @@ def _minimised(
         optimiser.zero_grad()
         k = kernels()
         loss = spectra.misfit(k) + spectra.penalty()
-        if more is not None:
-            loss = loss + more(k)
+        for one in more:
+            loss = loss + one(k)
         loss.backward()
         return loss
 

@@ -63,7 +63,7 @@ def kernel_of_heaps(
     spectra = heaps.Spectra(observed.spectra[None], known.typical[None], scale, cfg)
     found = _shaken(observed, spectra, every, progress) if scale == 1 else _blob(spectra, scale, cfg)
     progress("heaps", 3, 3)
-    kernel = Kernel.from_array(_cut(found.kernels[0], cfg.cut), scale)
+    kernel = Kernel.from_array(_cut(found.kernels[0], cfg), scale)
     provenance = Provenance("estimated", "heaps", observed.pictures)
     return Found(kernel.stamped(provenance), found.noise, found.misfit)
 
@@ -72,7 +72,7 @@ def _blob(spectra: heaps.Spectra, scale: int, cfg: HeapSettings) -> heaps.Fit:
     """A kernel near a Gaussian: that first, and then its form."""
     size = default_size(scale)
     start = heaps.fit_gaussian(spectra, size, 0.25 * scale**2, cfg)
-    return heaps.fit(spectra, start.kernels, cfg)
+    return heaps.fit(spectra, start.kernels, cfg, heaps.rough(cfg.roughness))
 
 
 def _shaken(observed: Heap, spectra: heaps.Spectra, settings: Settings, progress: Progress) -> heaps.Fit:
@@ -87,11 +87,12 @@ def _shaken(observed: Heap, spectra: heaps.Spectra, settings: Settings, progress
     inside = torch.zeros_like(windows)
     inside[:, RIM:-RIM, RIM:-RIM] = 1
     seen = shake.gradients(windows, inside)
+    rough = heaps.rough(cfg.roughness)
     for n in range(cfg.rounds):
         latent = shake.few_edges(windows, torch.from_numpy(kernel).float(), cfg.sharpness, settings.shake)
         equations = shake.correlations(shake.gradients(latent, torch.ones_like(latent)), seen, side)
-        found = heaps.fit(spectra, kernel[None], cfg, heaps.edges_misfit(equations, cfg.edges))
-        kernel = _centred(_cut(found.kernels[0], cfg.cut), side)
+        found = heaps.fit(spectra, kernel[None], cfg, heaps.edges_misfit(equations, cfg.edges), rough)
+        kernel = _centred(_cut(found.kernels[0], cfg), side)
         progress("spectra and edges", n + 1, cfg.rounds)
     return replace(found, kernels=kernel[None])
 
@@ -103,8 +104,12 @@ def _luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
         yield name, (255 * luma(image.pixels) - 16) / 219  # full range
 
 
-def _cut(kernel: np.ndarray, share: float) -> np.ndarray:
-    k = np.where(kernel < share * kernel.max(), 0, kernel)
+def _cut(kernel: np.ndarray, cfg: HeapSettings) -> np.ndarray:
+    """Without values below `cut` and parts below `island`; sum 1."""
+    k = np.where(kernel < cfg.cut * kernel.max(), 0, kernel)
+    parts, count = ndi.label(k > 0, np.ones((3, 3)))
+    weights = ndi.sum_labels(k, parts, np.arange(count + 1))
+    k = np.where(weights[parts] < cfg.island * k.sum(), 0, k)
     cut: np.ndarray = k / k.sum()
     return cut
 
