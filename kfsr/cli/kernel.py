@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +17,10 @@ from kfsr.recipe import Recipe
 from kfsr.runs import heaps, kernels
 from kfsr.runs.engine import Machine
 from kfsr.runs.events import Outcome
-from kfsr.runs.inputs import Source, find_pictures
+from kfsr.runs.inputs import find_pictures
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
-    from kfsr.pipeline.heaps import Found
 
 _FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed")
 
@@ -60,6 +58,23 @@ def kernel(
             "kernel that the INPUTs have and these lack.",
         ),
     ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            "--grid",
+            metavar="RxC",
+            help="With --clean: measure a lens, a kernel for each of R rows and C columns of the frame.",
+        ),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            "--channels",
+            help="With --clean: one kernel for all colours of a place, or one each.",
+            show_default="one",
+            **options.one_of(("one", "rgb")),
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel as a picture.")
     ] = None,
@@ -80,7 +95,20 @@ def kernel(
     sources = options.find_inputs(streams, inputs or [], files_from, recursive)
     machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)
     if clean:
-        return _of_heaps(streams, sources, clean, recipe, machine, output, plot, recursive, as_json, quiet)
+        cells = (1, 1) if channels == "rgb" and grid is None else None
+        cells = cells if grid is None else options.two_numbers("--grid", grid, "x")
+        plan_of_heaps = heaps.prepare(
+            sources,
+            find_pictures(clean, recursive),
+            recipe,
+            output=output,
+            grid=cells,
+            colours=channels == "rgb",
+            plot=plot,
+        )
+        return _of_heaps(streams, plan_of_heaps, machine, as_json, quiet)
+    if grid or channels:
+        raise UsageError("--grid and --channels need sharp pictures of other scenes to measure a lens; add --clean")
     written = output is not None or not as_json
     plan = kernels.prepare(sources, recipe, machine, output=output, shared=shared, written=written, plot=plot)
     if written and plan.jobs[0].target is None:
@@ -119,54 +147,41 @@ def kernel(
         )
 
 
-def _of_heaps(
-    streams: Streams,
-    blurred: Sequence[Source],
-    clean: Sequence[str],
-    recipe: Recipe,
-    machine: Machine,
-    output: str | None,
-    plot: Path | None,
-    recursive: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """`kernel --clean`: one kernel of two heaps."""
-    plan = heaps.prepare(blurred, find_pictures(clean, recursive), recipe, output=output, plot=plot)
+def _of_heaps(streams: Streams, plan: heaps.HeapPlan, machine: Machine, as_json: bool, quiet: bool) -> int:
+    """`kernel --clean`: one kernel, or one lens, of two heaps."""
     if plan.job.target is None:
         if as_json:
             raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
         streams.refuse_terminal("a kernel")
     console = Console(streams, quiet)
 
-    def tell(outcome: Outcome[Found]) -> None:
-        from kfsr.kernel import kernel_bytes
+    def tell(outcome: Outcome[heaps.Measured]) -> None:
+        from kfsr.kernel import Kernel, kernel_bytes
         from kfsr.kernel.facts import facts_in_words
 
-        found = outcome.value
-        if found is None:
+        if outcome.value is None:
             return
-        if outcome.job.target is None:
-            streams.write_data(kernel_bytes(found.kernel, ".npy"))
+        found = outcome.value.kernel
+        if outcome.job.target is None and isinstance(found, Kernel):
+            streams.write_data(kernel_bytes(found, ".npy"))
+        one = found if isinstance(found, Kernel) else found.typical
+        what = "" if plan.grid is None else f"{plan.grid[0]}x{plan.grid[1]} kernels, in the mean: "
         console.note(
-            f"{len(blurred)} pictures -> {outcome.job.target_name}: {facts_in_words(found.kernel)}, "
-            f"noise {255 * found.noise:.2f} grey levels, {outcome.seconds:.1f} s"
+            f"{len(plan.blurred)} pictures -> {outcome.job.target_name}: {what}{facts_in_words(one)}, "
+            f"noise {255 * outcome.value.noise:.2f} grey levels, {outcome.seconds:.1f} s"
         )
 
-    def record(outcome: Outcome[Found]) -> dict[str, Any]:
-        said: dict[str, Any] = {"pictures": len(blurred), "clean": len(plan.clean), "scale": recipe.scale}
+    def record(outcome: Outcome[heaps.Measured]) -> dict[str, Any]:
+        said: dict[str, Any] = {"pictures": len(plan.blurred), "clean": len(plan.clean), "scale": plan.recipe.scale}
         if outcome.value is not None:
+            from kfsr.kernel import Kernel
             from kfsr.kernel.facts import kernel_facts
 
-            said |= {"noise": outcome.value.noise, "misfit": outcome.value.misfit, "doubt": outcome.value.doubt}
-            said |= {"kernel": kernel_facts(outcome.value.kernel), "plot": None if plot is None else str(plot)}
-        return said
+            found = outcome.value.kernel
+            one = found if isinstance(found, Kernel) else found.typical
+            said |= {"noise": outcome.value.noise, "grid": plan.grid, "kernel": kernel_facts(one)}
+        return said | {"plot": None if plan.plot is None else str(plan.plot)}
 
     with console.session():
-        return follow(
-            heaps.carry_out(plan, machine, console.on_event),
-            console,
-            tell,
-            record if as_json else None,
-            ("done", "failed"),
-        )
+        outcomes = heaps.carry_out(plan, machine, console.on_event)
+        return follow(outcomes, console, tell, record if as_json else None, ("done", "failed"))

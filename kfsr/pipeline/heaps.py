@@ -56,9 +56,9 @@ def kernel_of_heaps(
     cfg = every.heaps
     patch = cfg.patch if scale == 1 else cfg.patch // 4
     window = cfg.window if scale == 1 else 0
-    known = gather(_luminances(clean), scale * patch, cfg.groups, patches=cfg.patches)
+    known = gather(luminances(clean), scale * patch, cfg.groups, patches=cfg.patches)
     progress("heaps", 1, 3)
-    observed = gather(_luminances(blurred), patch, cfg.groups, window, cfg.patches)
+    observed = gather(luminances(blurred), patch, cfg.groups, window, cfg.patches)
     progress("heaps", 2, 3)
     spectra = heaps.Spectra(observed.spectra[None], known.typical[None], scale, cfg)
     found = _shaken(observed, spectra, every, progress) if scale == 1 else _blob(spectra, scale, cfg)
@@ -97,10 +97,16 @@ def _shaken(observed: Heap, spectra: heaps.Spectra, settings: Settings, progress
     return replace(found, kernels=kernel[None])
 
 
-def _luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
+def named(pictures: Iterable[Heaped]) -> Iterator[tuple[str, Image]]:
+    """Every photograph with its name, or its number where it has none."""
     for n, one in enumerate(pictures, 1):
         name, picture = one if isinstance(one, tuple) else (f"picture {n}", one)
-        image = picture if isinstance(picture, Image) else Image.from_array(np.asarray(picture))
+        yield name, picture if isinstance(picture, Image) else Image.from_array(np.asarray(picture))
+
+
+def luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
+    """The luminance of each, [0, 1] from black to white."""
+    for name, image in named(pictures):
         yield name, (255 * luma(image.pixels) - 16) / 219  # full range
 
 
