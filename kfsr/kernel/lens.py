@@ -57,17 +57,17 @@ class Lens:
         return replace(self, at=at)
 
     def frame_of(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Where a picture lies, as `solvers.frame.Frame`. UsageError where it is not the frame's and does not say, or
+        """Where a picture lies, as `solvers.frame.Frame`. InputError where it is not the frame's and does not say, or
         does not lie in it."""
         if self.at is None and (width, height) != self.size:
             turned = "; it is turned: turn it as the lens's pictures were" if (height, width) == self.size else ""
-            raise UsageError(
+            raise InputError(
                 f"the picture is {width}x{height} px, the lens was measured on {self.size[0]}x{self.size[1]}"
                 f"{turned or '; a part cut out of such a picture needs its place, --at ROW,COLUMN'}"
             )
         row, col = self.at or (0, 0)
         if min(row, col) < 0 or row + height > self.size[1] or col + width > self.size[0]:
-            raise UsageError(
+            raise InputError(
                 f"a part of {width}x{height} px at row {row}, column {col} does not lie in a frame of "
                 f"{self.size[0]}x{self.size[1]}; correct --at"
             )

@@ -58,7 +58,7 @@ class Placed:
 def field_for(lens: Lens, picture: Image, window: tuple[int, int, int, int], recipe: Recipe) -> Placed:
     """The lens's field for a `window` of a picture: first row and column, rows, columns.
 
-    Raises UsageError where the picture is not of the lens's frame, and for a solver that takes one kernel only. Warns
+    Raises InputError where the picture is not of the lens's frame, UsageError for a solver of one kernel only. Warns
     (UserWarning) where the picture's EXIF says that it was taken otherwise.
     """
     if recipe.solver != SOLVER:
