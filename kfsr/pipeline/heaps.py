@@ -69,10 +69,11 @@ def kernel_of_heaps(
 
 
 def _blob(spectra: heaps.Spectra, scale: int, cfg: HeapSettings) -> heaps.Fit:
-    """A kernel near a Gaussian: that first, and then its form."""
-    size = default_size(scale)
-    start = heaps.fit_gaussian(spectra, size, 0.25 * scale**2, cfg)
-    return heaps.fit(spectra, start.kernels, cfg, heaps.rough(cfg.roughness))
+    """A Gaussian, and how wide the canvas is that cuts it off: what a resizer or a scanner has. A free form would
+    follow lobes that spectra cannot tell the sign of."""
+    sizes = range(default_size(scale) // 2 // 2 * 2 + scale % 2, default_size(scale) + 1, 2)
+    each = [heaps.fit_gaussian(spectra, size, 0.25 * scale**2, cfg) for size in sizes]
+    return min(each, key=lambda one: one.misfit)
 
 
 def _shaken(observed: Heap, spectra: heaps.Spectra, settings: Settings, progress: Progress) -> heaps.Fit:
