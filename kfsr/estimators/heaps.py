@@ -179,7 +179,9 @@ def _gaussians(factors: Tensor, size: int) -> Tensor:
     """Gaussians (M, K, K), not normalised: logarithms of the Cholesky diagonals of their covariances, and the entry off
     it, (M, 3)."""
     i = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-    a, b, c = factors[:, 0].exp(), factors[:, 1], factors[:, 2].exp()
+    # Within bounds, since a line search tries anything: deviations of a third of a pixel to twelve.
+    a, c = (factors[:, n].clamp(-1.2, 2.5).exp() for n in (0, 2))
+    b = factors[:, 1].clamp(-12, 12)
     # L z = (row, column), L = [[a, 0], [b, c]]
     first = i[None, :, None] / a[:, None, None]
     second = (i[None, None, :] - b[:, None, None] * first) / c[:, None, None]
