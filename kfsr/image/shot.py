@@ -1,54 +1,31 @@
-"""How a photograph was taken, as its EXIF says: what tells one lens setting from another."""
+"""How a photograph was taken, as its EXIF says."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import PIL.Image
 
 _EXIF_IFD = 0x8769
+NOTHING = ("", "", 0.0, 0.0)
 _MAKE, _MODEL, _LENS, _FOCAL_LENGTH, _APERTURE = 0x010F, 0x0110, 0xA434, 0x920A, 0x829D
 
 
-@dataclass(frozen=True)
-class Shot:
-    """camera, lens: as the maker writes them, "" where not known. focal_length: millimetres, aperture: the f-number, 0
-    where not known."""
-
-    camera: str = ""
-    lens: str = ""
-    focal_length: float = 0.0
-    aperture: float = 0.0
-
-    def differences(self, other: Shot) -> list[str]:
-        """What both know and do not agree in, in words; a hundredth more or less is the same."""
-        said = []
-        for name in ("camera", "lens"):
-            mine, others = getattr(self, name), getattr(other, name)
-            if mine and others and mine != others:
-                said.append(f"{name} {others} and not {mine}")
-        for name, unit in (("focal_length", "{:g} mm"), ("aperture", "f/{:g}")):
-            mine, others = getattr(self, name), getattr(other, name)
-            if mine and others and abs(mine - others) > 0.01 * mine:
-                said.append(f"{unit.format(others)} and not {unit.format(mine)}")
-        return said
-
-
-def shot_of(exif: bytes | None) -> Shot:
-    """What an EXIF block says, as `Image.exif` holds it; nothing where it cannot be read."""
+def shot_in(exif: bytes | None) -> tuple[str, str, float, float]:
+    """Camera, lens, focal length (mm) and f-number in an EXIF block, as `Image.exif` holds it; "" and 0 for what
+    it does not say, and for all of one that cannot be read."""
     if exif is None:
-        return Shot()
+        return NOTHING
     try:
         tags = PIL.Image.Exif()
         tags.load(exif)
         inner: dict[int, Any] = tags.get_ifd(_EXIF_IFD)
         make, model = _text(tags.get(_MAKE)), _text(tags.get(_MODEL))
         camera = model if model.startswith(make) else f"{make} {model}".strip()
-        return Shot(camera, _text(inner.get(_LENS)), _number(inner.get(_FOCAL_LENGTH)), _number(inner.get(_APERTURE)))
+        return camera, _text(inner.get(_LENS)), _number(inner.get(_FOCAL_LENGTH)), _number(inner.get(_APERTURE))
     except (ValueError, TypeError, KeyError, struct.error, OSError, SyntaxError, AttributeError):
-        return Shot()
+        return NOTHING
 
 
 def _text(value: Any) -> str:

@@ -14,10 +14,10 @@ import numpy as np
 
 from kfsr.errors import InputError, UsageError
 from kfsr.files import write_bytes
-from kfsr.image.shot import Shot
 from kfsr.kernel.field import KernelField
 from kfsr.kernel.files import CONVENTION, load_kernel
 from kfsr.kernel.provenance import UNKNOWN, Provenance
+from kfsr.kernel.shot import Shot
 from kfsr.kernel.value import Kernel
 
 _MAX_BYTES = 256 * 2**20

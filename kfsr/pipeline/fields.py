@@ -12,8 +12,8 @@ from torch import Tensor
 from kfsr.analysis.problem import Problem, Told
 from kfsr.errors import UsageError
 from kfsr.image import Image
-from kfsr.image.shot import shot_of
 from kfsr.kernel import KernelField, Lens
+from kfsr.kernel.shot import shot_of
 from kfsr.pipeline.finish import finish
 from kfsr.pipeline.gate import Decision
 from kfsr.recipe import Recipe

@@ -12,8 +12,8 @@ from kfsr.analysis.heap import gather
 from kfsr.analysis.heap_field import gather_field
 from kfsr.errors import InputError
 from kfsr.estimators import lens
-from kfsr.image.shot import Shot, shot_of
 from kfsr.kernel import Lens, Provenance
+from kfsr.kernel.shot import Shot, shot_of
 from kfsr.pipeline.heaps import Heaped, luminances, named
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe

@@ -75,7 +75,7 @@ def prepare(
         raise UsageError("--clean makes one kernel of all the pictures; name its file with -o")
     for heap, what in ((blurred, "blurred pictures"), (clean, "pictures for --clean")):
         if len(heap) < LEAST:
-            raise InputError(f"{len(heap)} {what} are too few; take {LEAST} or more of different scenes, better 20")
+            raise InputError(f"{len(heap)} of {what} are too few; take {LEAST} or more of different scenes, better 20")
     known = {os.path.realpath(source.path) for source in clean if source.path is not None}
     for source in blurred:
         if source.path is not None and os.path.realpath(source.path) in known:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from kfsr.errors import InputError, UsageError
-from kfsr.image.shot import Shot, shot_of
 from kfsr.kernel import (
     KernelField,
     Lens,
@@ -16,6 +15,7 @@ from kfsr.kernel import (
     save_lens,
 )
 from kfsr.kernel.plot_field import plot_field
+from kfsr.kernel.shot import Shot, shot_of
 
 
 def lens(rows=2, cols=3):
