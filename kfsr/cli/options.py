@@ -327,3 +327,11 @@ def device_named(device: str) -> str:
         known = ", ".join(f"cuda:{number}" for number in range(there))
         raise UsageError(f"there is no {device} device here; use one of {known}")
     return device
+
+
+def two_numbers(name: str, text: str, between: str) -> tuple[int, int]:
+    """The two whole numbers, none negative, of an option like "8x8"; UsageError for any other text."""
+    parts = text.lower().split(between)
+    if len(parts) != 2 or not all(one.strip().isascii() and one.strip().isdigit() for one in parts):
+        raise UsageError(f"{name} {text}: takes two whole numbers, like 8{between}12")
+    return int(parts[0]), int(parts[1])

@@ -73,6 +73,15 @@ def enlarge(
             show_default=False,
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="ROW,COL",
+            help="With a lens as --kernel: where in its frame the pictures, which were cut, begin.",
+            show_default="whole pictures",
+        ),
+    ] = None,
     save_kernel: Annotated[
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
@@ -108,6 +117,7 @@ def enlarge(
             output=output,
             name=name,
             recursive=recursive,
+            at=None if at is None else options.two_numbers("--at", at, ","),
             kernel_from=kernel_from or [],
             save_kernel=save_kernel,
             skip_existing=skip_existing,

@@ -23,7 +23,7 @@ from kfsr.runs.stacks import is_stack, upscale_stack
 
 if TYPE_CHECKING:
     from kfsr.image import Image
-    from kfsr.kernel import Kernel
+    from kfsr.kernel import Kernel, Lens
     from kfsr.pipeline import Result
 
 
@@ -44,7 +44,7 @@ def run(
     output: str | Path | None = None,
     name: str | None = None,
     recursive: bool = False,
-    kernel: Kernel | Path | str | None = None,
+    kernel: Kernel | Lens | Path | str | None = None,
     kernel_from: Iterable[str | Path] = (),
     save_kernel: str | Path | None = None,
     skip_existing: bool = False,
