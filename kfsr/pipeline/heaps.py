@@ -26,12 +26,11 @@ RIM = 12
 @dataclass(frozen=True)
 class Found:
     """kernel: what the blurred heap has and the sharp one lacks. noise: standard deviation of the blurred ones' noise
-    in their luminance, [0, 1] units. misfit: as in `heaps.Fit`. doubt: why not to trust it, in words, else empty."""
+    in their luminance, [0, 1] units. misfit: as in `heaps.Fit`."""
 
     kernel: Kernel
     noise: float
     misfit: float
-    doubt: str = ""
 
 
 Heaped = Image | np.ndarray | tuple[str, Image | np.ndarray]
