@@ -162,7 +162,9 @@ def test_a_signal_at_any_moment_stops_all(album, pipe, seeded, workers, number, 
     send(run.process.pid, number)
     done = run.end()
     assert done.status == status, done.stderr
-    assert done.stderr.splitlines()[-1] == f"kfsr: {word}"
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"kfsr: {word}; ")
+    assert "kept; the same command with --skip-existing goes on" in last
     assert "Traceback" not in done.stderr
     assert "error" not in done.stderr
     assert run.all_gone()
