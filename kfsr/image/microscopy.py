@@ -48,15 +48,18 @@ def is_calibrated(value: bytes) -> bool:
     return value.startswith(b"ImageJ=") and b"\nunit=" in value
 
 
-def described(value: bytes, scale: float = 1, pages: int | None = None) -> bytes | None:
+def described(
+    value: bytes, scale: float = 1, pages: int | None = None, size: tuple[int, int] | None = None
+) -> bytes | None:
     """A description for a picture `scale` times as large; pages: 1 where it is one page of the stack, None where all
-    are there. None for what cannot be understood, or speaks of more files than this one."""
+    are there. size: rows and columns of what is described, which tell them from further channels. None for what cannot
+    be understood, or speaks of more files than this one."""
     text = value.rstrip(b"\0")
     try:
         if text.startswith((b"ImageJ=", b"SCIFIO=")):
             changed = text if pages is None else _IMAGEJ_COUNTS.sub(b"", text)
         elif text.lstrip().startswith(b"{"):
-            changed = _tifffile(text, scale, pages)
+            changed = _tifffile(text, scale, pages, size)
         else:
             changed = _ome(text, scale, pages)
     except (ET.ParseError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
@@ -64,22 +67,25 @@ def described(value: bytes, scale: float = 1, pages: int | None = None) -> bytes
     return changed + b"\0"
 
 
-def enlarged_description(tags: tuple[Entry, ...], scale: float) -> tuple[Entry, ...]:
-    """`tags` with their description, if they have one, for a picture that is `scale` times as large."""
+def enlarged_description(tags: tuple[Entry, ...], scale: float, size: tuple[int, int]) -> tuple[Entry, ...]:
+    """`tags` with their description, if they have one, for a picture that is `scale` times as large as one of `size`,
+    rows and columns."""
     changed = []
     for one in tags:
         if one.tag != DESCRIPTION:
             changed.append(one)
-        elif (text := described(one.value, scale)) is not None:
+        elif (text := described(one.value, scale, size=size)) is not None:
             changed.append(Entry(DESCRIPTION, ASCII, text))
     return tuple(changed)
 
 
-def _tifffile(text: bytes, scale: float, pages: int | None) -> bytes:
+def _tifffile(text: bytes, scale: float, pages: int | None, size: tuple[int, int] | None) -> bytes:
     about = json.loads(text)
     shape = [int(size) for size in about["shape"]]
     channels = 1 if len(shape) > 2 and shape[-1] in (2, 3, 4) and not str(about.get("axes", "S")).endswith("X") else 0
     at = len(shape) - 2 - channels
+    if size is not None and at > 0 and tuple(shape[at : at + 2]) != size == tuple(shape[at - 1 : at + 1]):
+        at -= 1  # more channels than colours
     if at < 0:
         raise ValueError("no picture")
     shape[at : at + 2] = (round(size * scale) for size in shape[at : at + 2])

@@ -131,7 +131,7 @@ class Image:
     def resized(self, pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, scale: float) -> Self:
         """As `with_pixels`, of a picture that is `scale` times as large: what its metadata say of the size of a pixel
         follows."""
-        tags = enlarged_description(enlarged_place(self.extras.tags, scale), scale)
+        tags = enlarged_description(enlarged_place(self.extras.tags, scale), scale, (self.height, self.width))
         calibration = self.extras.calibration
         if calibration is not None:
             calibration = (calibration[0] * scale, calibration[1] * scale, calibration[2])

@@ -194,6 +194,6 @@ def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -
     from kfsr.image import format_by_name, format_by_suffix
 
     done = result.report.scale > 1 or result.report.strength > 0
-    asked = recipe.strip or recipe.quality is not None
+    asked = recipe.strip or recipe.quality is not None or recipe.page is not None
     wanted = format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
     return not done and not asked and read == wanted.name

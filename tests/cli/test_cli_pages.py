@@ -71,6 +71,23 @@ def test_a_stack_that_is_left_alone_is_copied(tmp_path):
     assert (tmp_path / "flat_sharp.tif").read_bytes() == (tmp_path / "flat.tif").read_bytes()
 
 
+def test_a_page_that_is_left_alone_is_taken_out(tmp_path):
+    pages = np.stack([np.full((40, 40), value, np.uint8) for value in (99, 30)])
+    tifffile.imwrite(tmp_path / "flat.tif", pages, compression="deflate")
+    kfsr_run(tmp_path, "deblur", "flat.tif", "--page", "2").ok()
+    assert np.array_equal(tifffile.imread(tmp_path / "flat_sharp.tif"), pages[1])
+
+
+@pytest.mark.parametrize("size", [(), ("--size", "90x")])
+def test_five_channels_are_counted_as_such(tmp_path, size):
+    values = np.random.default_rng(0).integers(0, 255, (40, 60, 5), np.uint8)
+    tifffile.imwrite(tmp_path / "five.tif", values, photometric="rgb", planarconfig="contig", extrasamples=(0, 0))
+    kfsr_run(tmp_path, "upscale", "five.tif", "-o", "out.tif", *size, *QUICK).ok()
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].shape == ((60, 90, 5) if size else (80, 120, 5))
+        assert file.pages[0].shape == file.series[0].shape
+
+
 def test_further_channels_are_solved_too(tmp_path):
     near = np.dstack([data.astronaut()[60:108, 190:254], GRAY])
     tifffile.imwrite(tmp_path / "near.tif", near, photometric="rgb", extrasamples=["unspecified"], metadata=None)
