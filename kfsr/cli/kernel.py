@@ -104,10 +104,12 @@ def kernel(
                 sources,
                 find_pictures(clean, recursive),
                 recipe,
+                machine,
                 output=output,
                 grid=cells,
                 colours=channels == "rgb",
                 plot=plot,
+                on_event=console.on_event,
             )
             return _of_heaps(streams, console, plan_of_heaps, machine, as_json)
         if grid or channels:

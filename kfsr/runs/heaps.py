@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from kfsr.errors import InputError, UsageError
 from kfsr.recipe import Recipe
-from kfsr.runs import device_lock
+from kfsr.runs import checks, device_lock
 from kfsr.runs.engine import Machine, execute, progress_of
-from kfsr.runs.events import OnEvent, Outcome
+from kfsr.runs.events import OnEvent, Outcome, as_warnings
 from kfsr.runs.inputs import Source, usable
 from kfsr.runs.kernels import check_kernel_name
 from kfsr.runs.plan import Job, plan
@@ -55,14 +55,16 @@ def prepare(
     blurred: Sequence[Source],
     clean: Sequence[Source],
     recipe: Recipe,
+    machine: Machine,
     *,
     output: str | None,
     grid: tuple[int, int] | None = None,
     colours: bool = False,
     plot: Path | None = None,
+    on_event: OnEvent = as_warnings,
 ) -> HeapPlan:
     """The plan of finding the kernel; UsageError where no name, or a photograph in both heaps, cannot be meant,
-    InputError for a heap that is too small."""
+    InputError for a heap that is too small or holds a file that is no photograph."""
     from kfsr.image import format_by_suffix
 
     if recipe.kernel_method != "auto" or recipe.kernel_init != "spectral":
@@ -91,6 +93,9 @@ def prepare(
     if plot is not None:
         format_by_suffix(plot)
         plan([Source(blurred[0].path)], str(plot), lambda picture: picture.name, keep=keep)
+    for seen in checks.look([Job(source.path, None) for source in (*blurred, *clean)], machine, on_event):
+        if seen.job.problem is not None:
+            raise seen.job.problem
     return HeapPlan(jobs[0], recipe, tuple(blurred), tuple(clean), grid, colours, plot)
 
 

@@ -60,6 +60,7 @@ def test_a_lens_is_measured_drawn_and_used(heaps):
     [
         (("soft", "--clean", "soft", "-o", "k.npz"), 2, "is among the blurred pictures and in --clean"),
         (("soft/0.png", "--clean", "sharp", "-o", "k.npz"), 4, "1 of blurred pictures are too few"),
+        (("soft", "gone.png", "--clean", "sharp", "-o", "k.npz"), 4, "kfsr: error: gone.png: no such file"),
         (("soft", "--clean", "sharp"), 2, "name its file with -o"),
         (("soft", "--clean", "sharp", "-o", "k.png", "--grid", "2x2"), 2, "kept in a .npz file"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "two"), 2, "takes two whole numbers"),
