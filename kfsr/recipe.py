@@ -43,8 +43,10 @@ class Recipe:
     place of the bundled ones. strength: how far the result goes from bicubic (0) to the solver's picture (1); None
     leaves it to the gate. denoise: how much of the grain that the solver takes away stays away, 0 to 1; None as before.
     seed: of all random numbers. format: of the result's file, by name or ending; None leaves it to the name. quality: 1
-    to 100, of lossy formats; None: 95 for JPEG and AVIF, and WebP without loss. strip: leave EXIF and XMP out. preset:
-    the name of the settings that `settings` began as. settings: every number of every stage.
+    to 100, of lossy formats; None: 95 for JPEG and AVIF, and WebP without loss. strip: leave EXIF and XMP out. page: of
+    a TIFF, or frame of an animation, from 1 on; None takes all of a TIFF where the result is one, else the first.
+    strict: refuse slightly damaged files. preset: the name of the settings that `settings` began as. settings: every
+    number of every stage.
     """
 
     scale: int = 2
@@ -64,6 +66,8 @@ class Recipe:
     format: str | None = None
     quality: int | None = None
     strip: bool = False
+    page: int | None = None
+    strict: bool = False
     preset: str = "balanced"
     settings: Settings = dataclasses.field(default_factory=lambda: PRESETS["balanced"])
 
@@ -82,6 +86,8 @@ class Recipe:
             raise UsageError(f"seed {self.seed} is not between 0 and 2**63 - 1")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"quality {self.quality} is not between 1 and 100")
+        if self.page is not None and self.page < 1:
+            raise UsageError(f"pages count from 1, there is no page {self.page}")
         if self.kernel is not None:
             for name, default in (("kernel_method", "auto"), ("kernel_init", "spectral")):
                 if getattr(self, name) != default:

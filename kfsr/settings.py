@@ -208,6 +208,52 @@ class ShakeSettings:
 
 
 @dataclass(frozen=True)
+class HeapSettings:
+    """Two heaps of photographs. patch: side of a spectral patch of the blurred ones, and field_patch in a field of
+    kernels, whose cells are small. patches: of one photograph, at most, and cell_patches of one cell of one. groups: of
+    photographs, by their order; each has its own brightness and slope of the spectrum, and a photograph more takes no
+    more memory; field_groups: in a field. window: side of what edges are looked for in, in one photograph of each
+    group. lowest_frequency: cycles per pixel below which the window leaks. robustness: softens outliers of the log
+    spectra. slope, mean_slope: weights that hold the scenes' slopes, and their mean, near the clean ones'; the slopes
+    of cells, where halos count, are held more: field_slope, field_mean_slope. edges: weight of the edges' equations.
+    roughness: weight of a kernel's differences. sharpness: L0 weight of the few edges; edge_width: of a photograph's,
+    in pixels (`ShakeSettings`): the spectra tell it here. rounds: of edges and kernel in
+    turn. iterations, field_iterations: of L-BFGS in a round. first_cut, first_island: of the start (`ShakeSettings`):
+    many photographs tell small values from noise. room: pixels that the canvas is wider than the start. cut, field_cut:
+    share of the peak under which a value is noise; island: share of the weight under which a part is. lens_support:
+    side of a field's kernels. smoothness: weight of the difference of neighbours in a field."""
+
+    patch: int = 128
+    field_patch: int = 64
+    patches: int = 1500
+    cell_patches: int = 36
+    groups: int = 24
+    field_groups: int = 6
+    window: int = 400
+    lowest_frequency: float = 0.03
+    robustness: float = 0.03
+    slope: float = 0.03
+    mean_slope: float = 0.0
+    field_slope: float = 0.3
+    field_mean_slope: float = 1.0
+    edges: float = 5.0
+    roughness: float = 0.004
+    sharpness: float = 2e-3
+    edge_width: float = 0.0
+    rounds: int = 10
+    iterations: int = 100
+    field_iterations: int = 50
+    first_cut: float = 0.02
+    first_island: float = 0.03
+    room: int = 8
+    cut: float = 0.01
+    island: float = 0.02
+    field_cut: float = 0.002
+    lens_support: int = 25
+    smoothness: float = 0.1
+
+
+@dataclass(frozen=True)
 class KernelFusionSettings:
     """patch: its patch model, which must know more noise than the others'. windows, window: how many squares of how
     many low-resolution pixels, a multiple of 16. support: the kernel's, in low-resolution pixels. width, levels: of
@@ -409,6 +455,7 @@ class Settings:
     ikl: IklSettings = field(default_factory=IklSettings)
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     shake: ShakeSettings = field(default_factory=ShakeSettings)
+    heaps: HeapSettings = field(default_factory=HeapSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
     kernel_diffusion: KernelDiffusionSettings = field(default_factory=KernelDiffusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)

@@ -31,6 +31,7 @@ SECONDS = 20
 MEMORY = 256 * 2**20
 PIXELS = 250_000
 CHUNK = 1000
+WRITTEN = ("TIFF", "PNG", "JPEG", "WEBP")
 KERNEL_SUFFIXES = (".npy", ".npz", ".mat")
 FINDING = "FOUND"
 
@@ -98,6 +99,7 @@ def sources() -> list[tuple[str, bytes]]:
     }
     sixteen = Image.from_array(np.dstack([deep, deep[..., 0]]))
     files |= {"sixteen_alpha.png": encode_image(sixteen, "PNG"), "sixteen.tif": encode_image(sixteen, "TIFF")}
+    files |= scientific_tiffs() | with_side_parts(small, gray)
     with suppress(ImportError):  # an extra
         import pillow_heif
 
@@ -113,6 +115,72 @@ def sources() -> list[tuple[str, bytes]]:
     for name, options in {"v5": {}, "packed": {"do_compression": True}, "v4": {"format": "4"}}.items():
         files[f"{name}.mat"] = _saved(lambda f, k, o=options: scipy.io.savemat(f, {"Kernel": k}, **o), kernel.array)
     return sorted(files.items())
+
+
+def scientific_tiffs() -> dict[str, bytes]:
+    """TIFFs of every kind that tifffile writes and Pillow does not."""
+    import numpy as np
+    import tifffile
+    from image.image_files import colour_picture, gray_picture
+
+    colour, gray = colour_picture(), gray_picture()
+    real = gray.astype(np.float32) * 3 - 100
+    geo = [(33550, 12, 3, (10.0, 10.0, 0.0), True), (33922, 12, 6, (0, 0, 0, 5e5, 4.1e6, 0), True)]
+    geo.append((34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, 2), True))
+    ome = {"axes": "ZYX", "PhysicalSizeX": 0.1, "PhysicalSizeXUnit": "µm"}
+    imagej = {"axes": "ZYX", "unit": "um", "Labels": ["a", "b"]}
+    kinds = {
+        "real.tif": (real, {"predictor": True, "compression": "zlib"}),
+        "signed.tif": (gray.astype(np.int16) - 99, {"byteorder": ">", "bigtiff": True, "extratags": geo}),
+        "wide.tif": (gray.astype(np.uint32) << 20, {"tile": (16, 16)}),
+        "planes.tif": (colour.transpose(2, 0, 1)[:2], {"photometric": "minisblack", "planarconfig": "separate"}),
+        "inks.tif": (np.dstack([colour, gray]), {"photometric": "separated", "compression": "lzw"}),
+        "lab.tif": (colour, {"photometric": "cielab", "compression": "packbits"}),
+        "near.tif": (np.dstack([colour, gray]), {"photometric": "rgb", "extrasamples": ["unspecified"]}),
+        "stack.ome.tif": (np.stack([gray, gray]), {"metadata": ome}),
+        "stack_imagej.tif": (np.stack([gray, gray]).astype(np.uint16), {"imagej": True, "metadata": imagej}),
+    }
+    for codec in ("lerc", "jpeg2000", "webp", "zstd", "jpeg", "lzma", "jpegxl", "png"):
+        kinds[f"{codec}_inside.tif"] = (colour, {"photometric": "rgb", "compression": codec})
+    return {
+        name: _saved(lambda f, v, o=options: tifffile.imwrite(f, v, **o), v) for name, (v, options) in kinds.items()
+    }
+
+
+def with_side_parts(small, gray) -> dict[str, bytes]:
+    """PNG with chunks of every kind, JPEG with segments of every kind and without its end, AVIF of ten bits."""
+    import imagecodecs
+    import numpy as np
+    from image.image_files import exif_block, file_bytes, png_chunk, rgb_profile
+    from PIL import PngImagePlugin
+
+    from kfsr.image import jpeg
+
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("workflow", "x" * 300, zip=True)
+    texts.add_itxt("Title", "Zoë", zip=True)
+    texts.add_itxt("XML:com.adobe.xmp", _XMP)
+    png = file_bytes(small, "PNG", pnginfo=texts, icc_profile=rgb_profile(), exif=exif_block(3), dpi=(300, 300))
+    colour = png_chunk(b"gAMA", struct.pack(">I", 100000)) + png_chunk(b"cICP", bytes([9, 16, 0, 1]))
+    iptc = jpeg.PHOTOSHOP + jpeg.resources_of(b"\x1c\x02\x19\0\6castle")
+    photo = file_bytes(small, "JPEG", xmp=_XMP.encode(), comment=b"hello", exif=exif_block(8))
+    photo = jpeg.with_segments(photo, [(0xED, iptc), (0xFE, b"more")])
+    frames = {"save_all": True, "append_images": [gray]}
+    ten_bits = imagecodecs.avif_encode(np.asarray(small).astype(np.uint16) * 4, level=80, bitspersample=10)
+    return {
+        "chunks.png": png[:33] + colour + png[33:],
+        "segments.jpg": photo + b"\0\0\0\x18ftypmp42" + bytes(80),
+        "endless.jpg": photo[:-2],
+        "views.jpg": file_bytes(small, "MPO", **frames),
+        "ten_bits.avif": ten_bits,
+    }
+
+
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" a:MotionPhoto="1">'
+    "<hdrgm:Gamma><rdf:Seq/></hdrgm:Gamma></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
 
 
 def _saved(save, array) -> bytes:
@@ -197,8 +265,8 @@ def _through_zip(data: bytes, rng: random.Random, files: list[tuple[str, bytes]]
 
 def judged(number: int, name: str, data: bytes, folder: Path) -> str:
     """ "valid" or "refused"; raises AssertionError, or what the loader raised, for anything else."""
-    from kfsr.errors import InputError, UsageError
-    from kfsr.image import Image, read_image
+    from kfsr.errors import InputError, OutputError, UsageError
+    from kfsr.image import Image, encode_image, read_pages
     from kfsr.kernel import Kernel, load_kernel
 
     path = folder / name
@@ -210,9 +278,15 @@ def judged(number: int, name: str, data: bytes, folder: Path) -> str:
                 value: object = load_kernel(path, 1 + number % 4)
                 assert isinstance(value, Kernel)
             else:
-                value = read_image(path, max_pixels=PIXELS)
-                assert isinstance(value, Image)
-                assert value.width * value.height <= PIXELS
+                pages = read_pages(path, max_pixels=PIXELS)
+                for page in range(min(pages.count, 3)):
+                    value = pages.read(page)
+                    assert isinstance(value, Image)
+                    assert value.width * value.height <= PIXELS
+                pages.first()
+                if number % 4 == 0:  # what travels with the pixels can be written, or is named
+                    with suppress(OutputError):
+                        encode_image(value, WRITTEN[number // 4 % len(WRITTEN)])
             verdict = "valid"
         except (InputError, UsageError) as error:
             assert len(str(error).splitlines()) == 1, f"several lines: {error}"

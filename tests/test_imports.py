@@ -40,7 +40,8 @@ OWNERS = {
     "click": ("cli",),
     "tqdm": ("cli",),
     "PIL": ("image", "training"),
-    "numpngw": ("image",),
+    "imagecodecs": ("image",),
+    "tifffile": ("image",),
     "pillow_heif": ("image",),
 }
 
@@ -142,7 +143,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code):
 @pytest.mark.parametrize(
     ("options", "unneeded"),
     [
-        (["--kernel-method", "bicubic", "--solver", "bicubic"], {"scipy", "skimage"}),
+        (["--kernel-method", "bicubic", "--solver", "bicubic"], {"scipy", "skimage", "tifffile", "imagecodecs"}),
         (["--kernel-method", "spectral", "--solver", "bicubic"], {"scipy.signal", "scipy.stats", "skimage"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

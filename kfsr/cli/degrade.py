@@ -34,7 +34,7 @@ _Degrade = Callable[["Image"], "tuple[Image, Kernel, dict[str, Any]]"]
 """The low-resolution picture, the kernel that leads there, and what JSON says of it."""
 
 
-@command("seed", "quality")
+@command("seed", "quality", "page", "strict")
 def degrade(
     streams: Streams,
     *,
@@ -111,7 +111,7 @@ def degrade(
         def work(job: Job, on_event: OnEvent) -> tuple[Image, dict[str, Any]]:
             from kfsr.kernel import save_kernel as write_kernel
 
-            sharp, _ = machine.read(job.source)
+            sharp, _ = machine.read(job.source, recipe)
             for text in _doubts(sharp, recipe, like, job):
                 on_event(Warned(job.source_name, text))
             low, kernel, about = degraded(sharp)

@@ -14,13 +14,15 @@ from kfsr.cli.outcomes import follow
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
-from kfsr.runs import kernels
+from kfsr.runs import heaps, kernels
+from kfsr.runs.engine import Machine
 from kfsr.runs.events import Outcome
+from kfsr.runs.inputs import find_pictures
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel
 
-_FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed")
+_FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed", "page", "strict")
 
 
 @command(*_FIELDS, aliases={"kernel_method": ["--method"], "kernel_init": ["--init"]})
@@ -47,6 +49,32 @@ def kernel(
             "--shared", help="Find one kernel for all the pictures, made by the same camera, lens or scanner."
         ),
     ] = False,
+    clean: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--clean",
+            metavar="SHARP",
+            help="Sharp pictures of other scenes, or a folder of them; may be given several times. Finds the one "
+            "kernel that the INPUTs have and these lack.",
+        ),
+    ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            "--grid",
+            metavar="RxC",
+            help="With --clean: measure a lens, a kernel for each of R rows and C columns of the frame.",
+        ),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            "--channels",
+            help="With --clean: one kernel for all colours of a place, or one each.",
+            show_default="one",
+            **options.one_of(("one", "rgb")),
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the kernel as a picture.")
     ] = None,
@@ -69,6 +97,23 @@ def kernel(
         options.refuse_output_among(inputs or [], output, recursive)
         sources = options.find_inputs(streams, inputs or [], files_from, recursive)
         machine = options.machine_for(streams, sources, device, threads, workers, max_pixels)
+        if clean:
+            cells = (1, 1) if channels == "rgb" and grid is None else None
+            cells = cells if grid is None else options.two_numbers("--grid", grid, "x")
+            plan_of_heaps = heaps.prepare(
+                sources,
+                find_pictures(clean, recursive),
+                recipe,
+                machine,
+                output=output,
+                grid=cells,
+                colours=channels == "rgb",
+                plot=plot,
+                on_event=console.on_event,
+            )
+            return _of_heaps(streams, console, plan_of_heaps, machine, as_json)
+        if grid or channels:
+            raise UsageError("--grid and --channels need sharp pictures of other scenes to measure a lens; add --clean")
         written = output is not None or not as_json
         plan = kernels.prepare(
             sources,
@@ -113,3 +158,42 @@ def kernel(
             record if as_json else None,
             ("done", "failed"),
         )
+
+
+def _of_heaps(streams: Streams, console: Console, plan: heaps.HeapPlan, machine: Machine, as_json: bool) -> int:
+    """`kernel --clean`: one kernel, or one lens, of two heaps."""
+    if plan.job.target is None:
+        if as_json:
+            raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
+        streams.refuse_terminal("a kernel")
+
+    def tell(outcome: Outcome[heaps.Measured]) -> None:
+        from kfsr.kernel import Kernel, kernel_bytes
+        from kfsr.kernel.facts import facts_in_words
+
+        if outcome.value is None:
+            return
+        found = outcome.value.kernel
+        if outcome.job.target is None and isinstance(found, Kernel):
+            streams.write_data(kernel_bytes(found, ".npy"))
+        one = found if isinstance(found, Kernel) else found.typical
+        what = "" if plan.grid is None else f"{plan.grid[0]}x{plan.grid[1]} kernels, in the mean: "
+        console.note(
+            f"{len(plan.blurred)} pictures -> {outcome.job.target_name}: {what}{facts_in_words(one)}, "
+            f"noise {255 * outcome.value.noise:.2f} grey levels, {outcome.seconds:.1f} s"
+        )
+
+    def record(outcome: Outcome[heaps.Measured]) -> dict[str, Any]:
+        said: dict[str, Any] = {"pictures": len(plan.blurred), "clean": len(plan.clean), "scale": plan.recipe.scale}
+        if outcome.value is not None:
+            from kfsr.kernel import Kernel
+            from kfsr.kernel.facts import kernel_facts
+
+            found = outcome.value.kernel
+            one = found if isinstance(found, Kernel) else found.typical
+            said |= {"noise": outcome.value.noise, "grid": plan.grid, "kernel": kernel_facts(one)}
+        return said | {"plot": None if plan.plot is None else str(plan.plot)}
+
+    with console.session():
+        outcomes = heaps.carry_out(plan, machine, console.on_event)
+        return follow(outcomes, console, tell, record if as_json else None, ("done", "failed"))

@@ -145,6 +145,19 @@ _FIELDS: dict[str, _Field] = {
     "strip": _field(
         bool, "--strip/--no-strip", help="Leave EXIF and XMP out of the results; colour profile and DPI stay."
     ),
+    "page": _field(
+        int,
+        "--page",
+        metavar="N",
+        min=1,
+        show_default="all pages of a TIFF, where the result is one; else the first",
+        help="Take this page of a TIFF, or frame of a GIF or WebP.",
+    ),
+    "strict": _field(
+        bool,
+        "--strict/--no-strict",
+        help="Refuse files with slight damage, such as a JPEG without its end, which are else read with a warning.",
+    ),
 }
 """For each field of the recipe its type, names and the rest of its option."""
 
@@ -314,3 +327,11 @@ def device_named(device: str) -> str:
         known = ", ".join(f"cuda:{number}" for number in range(there))
         raise UsageError(f"there is no {device} device here; use one of {known}")
     return device
+
+
+def two_numbers(name: str, text: str, between: str) -> tuple[int, int]:
+    """The two whole numbers, none negative, of an option like "8x8"; UsageError for any other text."""
+    parts = text.lower().split(between)
+    if len(parts) != 2 or not all(one.strip().isascii() and one.strip().isdigit() for one in parts):
+        raise UsageError(f"{name} {text}: takes two whole numbers, like 8{between}12")
+    return int(parts[0]), int(parts[1])

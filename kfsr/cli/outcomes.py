@@ -30,6 +30,7 @@ def follow(
     counts = dict.fromkeys(counted, 0)
     with _kept_said(counts), closing(outcomes):
         for outcome in outcomes:
+            counts[outcome.status] += 1  # first: a stop must not forget what has been told
             if outcome.error is not None:
                 console.failure(outcome.error, subject_of(outcome))
             else:
@@ -38,7 +39,6 @@ def follow(
                 with console.clear():
                     console.streams.write_record(_head(outcome) | record(outcome) | _foot(outcome))
             errors.append(outcome.error)
-            counts[outcome.status] += 1
     if len(errors) > 1:
         console.note(", ".join(f"{count} {what}" for what, count in counts.items()))
         if record is not None:

@@ -35,6 +35,7 @@ FIELDS = (
         "solver",
     ),
     *("weights", "strength", "denoise", "preset", "seed", "format", "quality", "strip"),
+    *("page", "strict"),
 )
 
 
@@ -72,6 +73,15 @@ def enlarge(
             show_default=False,
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="ROW,COL",
+            help="With a lens as --kernel: where in its frame the pictures, which were cut, begin.",
+            show_default="whole pictures",
+        ),
+    ] = None,
     save_kernel: Annotated[
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
@@ -107,6 +117,7 @@ def enlarge(
             output=output,
             name=name,
             recursive=recursive,
+            at=None if at is None else options.two_numbers("--at", at, ","),
             kernel_from=kernel_from or [],
             save_kernel=save_kernel,
             skip_existing=skip_existing,
@@ -173,8 +184,9 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
     found = done.report["found"]
+    pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
     seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {width}x{height}, {seen}"
+        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {seen}"
         f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
     )

@@ -1,4 +1,4 @@
-"""Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow."""
+"""Pictures: the Image value, reading, writing, brightness. The only package that knows Pillow and tifffile."""
 
 from kfsr.files import remove_stale, write_bytes
 from kfsr.image.colour import luma
@@ -10,13 +10,16 @@ from kfsr.image.formats import (
     readable_formats,
     supported_formats,
 )
-from kfsr.image.read import read_bytes, read_image, read_size
+from kfsr.image.read import Pages, read_bytes, read_image, read_pages, read_size
 from kfsr.image.resample import lanczos, shrunk
+from kfsr.image.tiff_pages import StackWriter
 from kfsr.image.value import Image, unpremultiply
 from kfsr.image.write import encode_image, write_image
 
 __all__ = [
     "Image",
+    "Pages",
+    "StackWriter",
     "encode_image",
     "format_by_name",
     "format_by_suffix",
@@ -26,6 +29,7 @@ __all__ = [
     "luma",
     "read_bytes",
     "read_image",
+    "read_pages",
     "read_size",
     "readable_formats",
     "remove_stale",

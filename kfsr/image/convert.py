@@ -1,12 +1,12 @@
 """From Pillow's many colour modes to gray or RGB, with or without alpha."""
 
-import io
 import warnings
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
-from PIL import ImageCms
+
+from kfsr.image.profiles import to_srgb
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr"})
@@ -32,11 +32,6 @@ def to_gray_or_rgb(
     raise ValueError(image.mode)
 
 
-def gray_to_srgb(image: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
-    """An L picture with a gray profile as sRGB, or None when the profile cannot be used."""
-    return _to_srgb(image, icc_profile)
-
-
 def is_sideways(orientation: int) -> bool:
     """Whether EXIF's `orientation` exchanges width and height."""
     return 5 <= orientation <= 8
@@ -55,24 +50,10 @@ def upright(values: npt.NDArray[np.float32], orientation: int) -> npt.NDArray[np
 
 def _from_cmyk(image: PIL.Image.Image, icc_profile: bytes | None, name: str) -> PIL.Image.Image:
     if icc_profile and icc_profile[16:20] == b"CMYK":
-        converted = _to_srgb(image, icc_profile)
+        converted = to_srgb(image, icc_profile)
         if converted is not None:
             return converted
         warnings.warn(
             f"{name}: its CMYK colour profile cannot be used; colours are approximate", UserWarning, stacklevel=2
         )
     return image.convert("RGB")
-
-
-def _to_srgb(image: PIL.Image.Image, icc_profile: bytes) -> PIL.Image.Image | None:
-    try:
-        return ImageCms.profileToProfile(
-            image,
-            ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)),
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return None

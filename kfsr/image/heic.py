@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kfsr.image import metadata
+from kfsr.image import iso, metadata
+from kfsr.image.decode import warn_of_lost
+from kfsr.image.extras import Extras
+from kfsr.image.profiles import coded
 from kfsr.image.value import Image, unit_values, unpremultiply
-from kfsr.image.xmp import tidy_xmp
+from kfsr.image.xmp import announced, tidy_xmp
 
 
 def heic_size(data: bytes) -> tuple[int, int]:
@@ -44,13 +47,20 @@ def decode_heic(data: bytes, name: str, check_size: Callable[[tuple[int, int]], 
     pixels = np.ascontiguousarray(scaled[..., :-1]) if file.has_alpha else scaled
     if alpha is not None and file.premultiplied_alpha:
         pixels = unpremultiply(pixels, alpha)
+    about = iso.properties(data)
+    lost = [*(["gain map"] if about.gain_map else ()), *(["depth map"] if info.get("depth_images") else ())]
+    warn_of_lost([*lost, *announced(info.get("xmp"))], name)
+    profile = metadata.profile_for(info.get("icc_profile"), pixels.shape[2])
+    said = info.get("nclx_profile") or {}
+    colours = coded(int(said.get("color_primaries", 2)), int(said.get("transfer_characteristics", 2)))
     _, exif = metadata.split_exif(info.get("exif"))  # libheif has turned the picture; the tag would do it twice
     return Image(
         pixels,
         alpha,
         "HEIC",
         exif,
-        metadata.profile_for(info.get("icc_profile"), pixels.shape[2]),
+        profile,
         tidy_xmp(info.get("xmp")),
         depth=8 if bits <= 8 else 16,
+        extras=Extras(colour=() if profile else colours),
     )

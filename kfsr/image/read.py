@@ -6,52 +6,29 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import PIL.Image
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
 from PIL.Image import DecompressionBombError
 
 from kfsr.errors import InputError
-from kfsr.image import metadata, sniff
-from kfsr.image.convert import is_sideways, to_gray_or_rgb, upright
-from kfsr.image.deep import UnsupportedError, load_deep, open_deep
+from kfsr.image import raw, sniff
+from kfsr.image.decode import OPENERS, Asked, decode, png_size, warn_of_frames
+from kfsr.image.errors import UnsupportedError
 from kfsr.image.formats import readable_formats, why_unreadable
 from kfsr.image.heic import decode_heic, heic_size
-from kfsr.image.value import FloatArray, Image, unit_values
-from kfsr.image.xmp import tidy_xmp
+from kfsr.image.png import DamagedError
+from kfsr.image.tiff import Tiff, one_page_of, open_quietly
+from kfsr.image.value import Image
 
 # Pillow's own alarm level for decompression bombs; its hard stop is at twice this.
 DEFAULT_MAX_PIXELS = 89_478_485
 
-# The decoders are called directly: PIL.Image.open would try formats we do not offer, take a photo with an
-# embedded preview for an animation, and hold its own pixel limit against ours.
-_OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
-    "PNG": PngImagePlugin.PngImageFile,
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "AVIF": AvifImagePlugin.AvifImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-}
-
-# What Pillow's decoders are known to raise on damaged data.
-_DECODE_ERRORS = (*sniff.DAMAGE, RuntimeError, zlib.error, AttributeError, AssertionError, DecompressionBombError)
-
-# The formats whose 16 bits are read.
-_DEEP = frozenset({"PNG", "TIFF"})
+# What the decoders are known to raise on damaged data.
+_DECODE_ERRORS = (
+    *(*sniff.DAMAGE, RuntimeError, zlib.error, AttributeError, AssertionError, DecompressionBombError, DamagedError),
+)
 
 # The formats whose decoder reads no more than a header before it knows the size.
 _HEADED = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF"})
@@ -60,55 +37,104 @@ _HEADED = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF"})
 # for metadata and small further pages.
 _BYTES_PER_PIXEL, _BYTES_BESIDE = 16, 64 * 2**20
 
+_LONGEST_REASON = 100
 
-def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None, max_pixels: int | None = None) -> Image:
+STRICT = "slightly damaged"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of a file, from the first on, each decoded when it is asked for. name: for messages. count: of them; 1
+    for every format but TIFF."""
+
+    name: str
+    count: int
+    read: Callable[[int], Image]
+
+    def first(self) -> Image:
+        """The first page as a picture of its own, with a UserWarning where it is not the only one."""
+        warn_of_frames(self.count, self.name, "pages")
+        image = self.read(0)
+        return one_page_of(image) if self.count > 1 else image
+
+    def __iter__(self) -> Iterator[Image]:
+        return map(self.read, range(self.count))
+
+
+def read_image(
+    source: str | os.PathLike[str] | bytes,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    *,
+    page: int | None = None,
+    strict: bool = False,
+) -> Image:
     """The picture in a file, or in `bytes` that hold a whole file; its format is told by its content.
 
     source      a path, or the file's bytes
     name        what messages call it; the path, or "image data", when not given
     max_pixels  the largest width * height that is decoded, by default 89 million; guards against small files
                 that unpack to gigabytes
+    page        of a TIFF, or frame of an animation, from 1 on; None takes the first, with a UserWarning that names the
+                others. Reduced pages and previews do not count
+    strict      refuse files with slight damage, which else are read with a UserWarning: a checksum that is wrong beside
+                the pixels, a JPEG without its end
 
     The result is upright (EXIF orientation applied), gray or RGB, with alpha where the file has transparency, with
-    depth 16 from PNG and TIFF of 16 bits and from HEIC of more than 8. Of an animation, or a TIFF of several pages,
-    the first picture is taken, with a UserWarning that names it. Raises InputError, one line with the name, for what
-    is missing, unreadable, not an image, damaged, too large or deeper than that.
+    depth 16 where the file has more than 8 bits. Raises InputError, one line with the name, for what is missing,
+    unreadable, not an image, a camera raw, damaged, too large or of a kind that is not read.
+    """
+    return read_pages(source, name, max_pixels, page=page, strict=strict).first()
+
+
+def read_pages(
+    source: str | os.PathLike[str] | bytes,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    *,
+    page: int | None = None,
+    strict: bool = False,
+) -> Pages:
+    """All pages of a file; arguments and errors as those of `read_image`, which may also come when a page is read.
+
+    A page holds its own pixels and metadata. With `page` only that one is there.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-    data, name, kind, depth = _identified(source, name, limit)
-    with _damage_in_words(name, kind, depth):
-        if kind == "HEIC":
-            return decode_heic(data, name, lambda size: _check_size(size, limit, name))
-        opened = _opened(data, kind, depth)
-        _check_size(opened.size, limit, name)
-        frames = getattr(opened, "n_frames", 1)
-        # Gone once the pixels are loaded, with which Pillow turns a TIFF upright, and nothing else.
-        exif, turned = _tiff_metadata(opened) if kind == "TIFF" else (None, 1)
-        if depth == 16:
-            pixels, alpha = load_deep(opened, data)
-        else:
-            opened.load()
-    if frames > 1:
-        what = "pages" if kind == "TIFF" else "frames"
-        warnings.warn(f"{name}: has {frames} {what}; only the first is used", UserWarning, stacklevel=2)
-    profile = opened.info.get("icc_profile")
-    if depth == 8:
-        pixels, alpha, profile = _pixels(opened, data, kind, name)
-    if kind != "TIFF":
-        orientation, exif = metadata.split_exif(_raw_exif(opened))
-        pixels, alpha = upright(pixels, orientation), None if alpha is None else upright(alpha, orientation)
-        turned = orientation
-    return Image(
-        pixels,
-        alpha,
-        kind,
-        exif,
-        metadata.profile_for(profile, pixels.shape[2]),
-        tidy_xmp(opened.info.get("xmp")),
-        metadata.resolution(opened.info.get("dpi"), is_sideways(turned)),
-        depth,
-        _quantisation(opened),
+    data, name, kind = _identified(source, name, limit)
+    asked = Asked(
+        name,
+        lambda size: _check_size(size, limit, name),
+        None if page is None else page - 1,
+        lambda reason: _say_slight(reason, name, strict),
     )
+    if page is not None and page < 1:
+        raise InputError(f"{name}: pages count from 1, there is no page {page}")
+    if kind != "TIFF":
+
+        def read(number: int) -> Image:
+            with _damage_in_words(name, kind):
+                if kind != "HEIC":
+                    return decode(data, kind, asked)
+                if asked.frame:
+                    raise UnsupportedError("a picture behind the main one")
+                return decode_heic(data, name, asked.check_size)
+
+        return Pages(name, 1, read)
+    with _damage_in_words(name, kind):
+        file = Tiff(data)
+        count = len(file.pages)
+
+    def read_page(number: int, alone: bool = False) -> Image:
+        said = name if count == 1 else f"{name}: page {number + 1}"
+        with _damage_in_words(said, kind):
+            return file.image(number, said, lambda size: _check_size(size, limit, said), alone=alone)
+
+    if page is None:
+        return Pages(name, count, read_page)
+    if page > count:
+        raise InputError(f"{name}: has {count} page{'s'[: count != 1]}, there is no page {page}")
+    chosen = page - 1
+    return Pages(name, 1, lambda number: read_page(chosen, alone=True))
 
 
 def read_size(
@@ -116,13 +142,13 @@ def read_size(
 ) -> tuple[int, int]:
     """Width and height as the file stores them, before it is turned upright; arguments as those of `read_image`.
 
-    Raises the InputError that `read_image` would for what is missing, unreadable, not an image, too large, too deep or
-    damaged in its header; damage further on shows only when the picture is read.
+    Raises the InputError that `read_image` would for what is missing, unreadable, not an image, too large or damaged
+    in its header; damage further on shows only when the picture is read.
     """
     limit = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
-    data, name, kind, depth = _identified(source, name, limit)
-    with _damage_in_words(name, kind, depth):
-        size = heic_size(data) if kind == "HEIC" else _opened(data, kind, depth).size
+    data, name, kind = _identified(source, name, limit)
+    with _damage_in_words(name, kind):
+        size = _size(data, kind)
         _check_size(size, limit, name)
         return size
 
@@ -157,32 +183,50 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
         raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
 
 
-def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit: int) -> tuple[bytes, str, str, int]:
-    """The file's bytes, its name for messages, its format and its depth, 8 or 16."""
-    if isinstance(source, bytes):
-        data, name = source, name or "image data"
-    else:
-        data, name = read_bytes(source, name, limit), name or str(source)
+def _named(source: str | os.PathLike[str] | bytes, name: str | None) -> str:
+    return name or ("image data" if isinstance(source, bytes) else str(source))
+
+
+def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit: int) -> tuple[bytes, str, str]:
+    """The file's bytes, its name for messages and its format."""
+    name = _named(source, name)
+    data = source if isinstance(source, bytes) else read_bytes(source, name, limit)
     kind = _known_kind(data, name)
+    if kind == "TIFF" and (found := raw.raw_by_directories(data)):
+        raise InputError(f"{name}: {raw.refusal(found)}")
     bits = sniff.bits(data, kind)
-    if bits > 8 and not (bits == 16 and kind in _DEEP):
-        raise InputError(_too_deep(name, f"{bits}-bit {kind}"))
-    return data, name, kind, 16 if bits == 16 else 8
+    if bits > 8 and not (bits == 16 and kind == "PNG"):
+        raise InputError(_not_read(name, f"{bits}-bit {kind}"))
+    return data, name, kind
 
 
-def _opened(data: bytes, kind: str, depth: int) -> ImageFile.ImageFile:
-    return open_deep(data, kind) if depth == 16 else _OPENERS[kind](io.BytesIO(data))
+def _size(data: bytes, kind: str) -> tuple[int, int]:
+    match kind:
+        case "HEIC":
+            return heic_size(data)
+        case "TIFF":
+            return Tiff(data).size()
+        case "PNG":
+            return png_size(data)
+        case _:
+            return OPENERS[kind](io.BytesIO(data)).size
 
 
 @contextmanager
-def _damage_in_words(name: str, kind: str, depth: int) -> Iterator[None]:
+def _damage_in_words(name: str, kind: str) -> Iterator[None]:
     try:
         yield
     except UnsupportedError as error:
-        raise InputError(_too_deep(name, f"{depth}-bit {kind} with {error}")) from error
+        raise InputError(_not_read(name, f"{kind} with {error}")) from error
     except _DECODE_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         raise InputError(f"{name}: damaged or incomplete {kind} file ({reason}); get a fresh copy of it") from error
+
+
+def _say_slight(reason: str, name: str, strict: bool) -> None:
+    if strict:
+        raise InputError(f"{name}: {STRICT} ({reason}), which --strict refuses; get a fresh copy or leave --strict out")
+    warnings.warn(f"{name}: {STRICT} ({reason}); the picture is read all the same", UserWarning, stacklevel=2)
 
 
 def _check_header(file: BinaryIO, kind: str, limit: int, name: str) -> None:
@@ -192,12 +236,18 @@ def _check_header(file: BinaryIO, kind: str, limit: int, name: str) -> None:
     file.seek(0)
     with warnings.catch_warnings(), suppress(*_DECODE_ERRORS):
         warnings.simplefilter("ignore")
-        _check_size(_OPENERS[kind](file).size, limit, name)
+        if kind == "TIFF":
+            page = open_quietly(file).pages.first
+            _check_size((page.imagewidth, page.imagelength), limit, name)
+        else:
+            _check_size(png_size(file.read(sniff.HEAD)) if kind == "PNG" else OPENERS[kind](file).size, limit, name)
 
 
 def _known_kind(data: bytes, name: str) -> str:
     if not data:
         raise InputError(f"{name}: the file is empty; get a fresh copy of it")
+    if found := raw.raw_by_signature(data[: sniff.HEAD]):
+        raise InputError(f"{name}: {raw.refusal(found)}")
     kind = sniff.format_of(data[: sniff.HEAD])
     if kind is None:
         known = ", ".join(readable_formats())
@@ -216,57 +266,8 @@ def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
         )
 
 
-def _too_deep(name: str, what: str) -> str:
+def _not_read(name: str, what: str) -> str:
     return (
         f"{name}: {what} is not supported; convert it to a PNG of 16 bits or 8,"
         " for example with ImageMagick: magick IN -depth 16 OUT.png"
     )
-
-
-def _tiff_metadata(opened: ImageFile.ImageFile) -> tuple[bytes | None, int]:
-    """(EXIF without orientation, orientation) of a TIFF that is not loaded yet."""
-    orientation = opened.getexif().get(metadata.ORIENTATION, 1)
-    return metadata.tiff_exif(opened), orientation if isinstance(orientation, int) else 1
-
-
-def _pixels(
-    image: ImageFile.ImageFile, data: bytes, kind: str, name: str
-) -> tuple[FloatArray, FloatArray | None, bytes | None]:
-    """The loaded 8-bit picture as pixels (H, W, C), alpha (H, W) and the profile that holds for them."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        raise InputError(_too_deep(name, f"deeper {kind}"))
-    try:
-        picture, profile = to_gray_or_rgb(image, image.info.get("icc_profile"), name)
-    except ValueError as error:
-        raise InputError(
-            f"{name}: colour mode {image.mode} is not supported; convert the picture to RGB or gray"
-        ) from error
-    if kind == "AVIF" and sniff.avif_is_gray(data):
-        picture = _without_colour(picture)
-    values = np.asarray(picture)
-    if values.ndim == 2:
-        return unit_values(values[..., None]), None, profile
-    if picture.mode in ("LA", "RGBA"):
-        return unit_values(values[..., :-1]), unit_values(values[..., -1]), profile
-    return unit_values(values), None, profile
-
-
-def _quantisation(opened: ImageFile.ImageFile) -> float:
-    """`Image.quantisation` of a file."""
-    tables = getattr(opened, "quantization", None)
-    return sum(sorted(tables[0])[:20]) / 20 if tables and 0 in tables else 0.0
-
-
-def _raw_exif(image: ImageFile.ImageFile) -> bytes | None:
-    raw = image.info.get("exif")
-    if isinstance(raw, bytes):
-        return raw
-    text = image.info.get("Raw profile type exif")
-    return metadata.png_text_exif(text) if isinstance(text, str) else None
-
-
-def _without_colour(picture: PIL.Image.Image) -> PIL.Image.Image:
-    gray = picture.getchannel(0)
-    if picture.mode != "RGBA":
-        return gray
-    return PIL.Image.merge("LA", (gray, picture.getchannel("A")))

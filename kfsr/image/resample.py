@@ -1,5 +1,7 @@
 """Resizing as other programs do it: for comparison, and from a whole scale down to the size that is wanted."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
@@ -19,8 +21,9 @@ def lanczos(pixels: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
 def shrunk(image: Image, size: tuple[int, int]) -> Image:
     """`image` at a smaller `size` (width, height) by the same filter, which takes the mean of more pixels the smaller
     the size is; colours count by their alpha."""
-    pixels = lanczos(image.premultiplied(), size)
-    if image.alpha is None:
-        return image.with_pixels(pixels)
-    alpha = np.clip(lanczos(image.alpha[..., None], size)[..., 0], 0, 1)
-    return image.with_pixels(unpremultiply(np.clip(pixels, 0, 1), alpha), alpha)
+    scale = size[0] / image.width
+    pixels, alpha = lanczos(image.premultiplied(), size), None
+    if image.alpha is not None:
+        alpha = np.clip(lanczos(image.alpha[..., None], size)[..., 0], 0, 1)
+        pixels = unpremultiply(np.clip(pixels, 0, 1), alpha)
+    return replace(image.resized(pixels, alpha, scale), planes=tuple(shrunk(one, size) for one in image.planes))

@@ -7,6 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kfsr.errors import UsageError
+from kfsr.image.extras import NO_EXTRAS, Extras
+from kfsr.image.microscopy import enlarged_description
+from kfsr.image.places import enlarged_place
+from kfsr.image.sample import Sample
+from kfsr.image.xmp import enlarged_xmp
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -27,6 +32,9 @@ class Image:
     xmp          the XMP packet, UTF-8, without orientation and sizes
     icc_profile  the colour profile of `pixels`, gray or RGB like them; None means sRGB
     dpi          pixels per inch (across, down), or None where the file does not say; it stays when the picture grows
+    sample       what 0 and 1 stand for where the values are floats, signed or of 32 bits; None for all others
+    extras       what else travels beside the pixels
+    planes       further channels that are neither colour nor alpha, a gray picture of the same size each
 
     Raises ValueError when shapes, types or values break these rules.
     """
@@ -40,6 +48,9 @@ class Image:
     dpi: tuple[float, float] | None = None
     depth: int = 8
     quantisation: float = 0.0
+    sample: Sample | None = None
+    extras: Extras = NO_EXTRAS
+    planes: tuple["Image", ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -52,6 +63,8 @@ class Image:
             _check_values(self.alpha, "alpha")
         if self.depth not in (8, 16):
             raise ValueError(f"depth must be 8 or 16, not {self.depth}")
+        if any(one.pixels.shape[:2] != shape[:2] or one.channels != 1 for one in self.planes):
+            raise ValueError(f"further planes must be gray and of {shape[0]} x {shape[1]}, as the pixels are")
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any]) -> Self:
@@ -108,15 +121,28 @@ class Image:
     def with_pixels(self, pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None = None) -> Self:
         """The same picture with new pixels (H', W', C) and alpha (H', W'), clipped to [0, 1].
 
-        Alpha is replaced too: None means that the new picture has none. Raises ValueError as the class does.
+        Alpha is replaced too: None means that the new picture has none. Further planes stay where the size does.
+        Raises ValueError as the class does.
         """
         new_alpha = None if alpha is None else _clipped(alpha)
-        return replace(self, pixels=_clipped(pixels), alpha=new_alpha)
+        planes = self.planes if pixels.shape[:2] == self.pixels.shape[:2] else ()
+        return replace(self, pixels=_clipped(pixels), alpha=new_alpha, planes=planes)
+
+    def resized(self, pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, scale: float) -> Self:
+        """As `with_pixels`, of a picture that is `scale` times as large: what its metadata say of the size of a pixel
+        follows."""
+        tags = enlarged_description(enlarged_place(self.extras.tags, scale), scale, (self.height, self.width))
+        calibration = self.extras.calibration
+        if calibration is not None:
+            calibration = (calibration[0] * scale, calibration[1] * scale, calibration[2])
+        xmp = None if self.xmp is None else enlarged_xmp(self.xmp, scale)
+        made = self.with_pixels(pixels, alpha)
+        return replace(made, xmp=xmp, extras=replace(self.extras, tags=tags, calibration=calibration))
 
     def stripped(self) -> Self:
-        """The same picture without what tells about its making: no EXIF, no XMP. The profile stays, without it the
-        colours would change, and so does the resolution."""
-        return replace(self, exif=None, xmp=None)
+        """The same picture without what tells about its making: no EXIF, XMP, IPTC, comments and texts. The profile
+        stays, without it the colours would change, and so does the resolution."""
+        return replace(self, exif=None, xmp=None, extras=self.extras.stripped())
 
     def premultiplied(self) -> FloatArray:
         """Pixels times alpha, (H, W, C) float32: what may be filtered without colours of invisible pixels

@@ -1,39 +1,33 @@
-"""Writing pictures: rounded to 8 or 16 bits, with their metadata, whole or not at all."""
+"""Writing pictures: rounded to 8 or 16 bits, or in the kind of values they came in, with their metadata, whole or not
+at all."""
 
 import io
 import os
 import struct
-import warnings
+import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
-from PIL import PngImagePlugin
 
 from kfsr.errors import OutputError, UsageError
 from kfsr.files import write_bytes
-from kfsr.image.convert import gray_to_srgb
-from kfsr.image.deep_write import encode_deep
+from kfsr.image import jpeg, metadata, png
+from kfsr.image.encoding import ENCODE_ERRORS, explained, to_8_bits, to_16_bits, warn
 from kfsr.image.formats import Format, format_by_name, format_by_suffix
-from kfsr.image.metadata import profile_for
-from kfsr.image.tiff_deflate import deflated
+from kfsr.image.holding import profile_for_target, what_is_lost
+from kfsr.image.profiles import is_srgb_profile, to_srgb
+from kfsr.image.tiff_pages import encode_tiff
 from kfsr.image.value import Image
 
 QUALITY = 95
 """Of JPEG and AVIF where none is asked for."""
 
-# A JPEG segment's length is 16 bits, two of its bytes are the length itself.
-_JPEG_SEGMENT = 65533
 _XMP_PREFIX = len(b"http://ns.adobe.com/xap/1.0/\0")
-_XMP_TAG = 700
-_BAND = 256  # rows rounded at once
-
-# What Pillow's encoders are known to raise.
-_ENCODE_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, OverflowError, struct.error)
+_LEVEL = 4  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
 
 
 def write_image(
@@ -58,11 +52,13 @@ def write_image(
 def encode_image(image: Image, format: str, quality: int | None = None) -> bytes:
     """`image` as the bytes of a file in `format` (Pillow's name or an ending, in any case).
 
-    Values are rounded to the picture's depth, and to 8 bits with a UserWarning where the format has no 16. EXIF, XMP,
-    ICC and resolution go in where the format holds them. `quality` (1..100, None: 95) is for
-    JPEG and AVIF, both with colour at full resolution. WebP is written without loss where it is None, since its lossy
-    form halves the resolution of colour; PNG, TIFF and BMP always are. JPEG and BMP have no transparency: what is not
-    opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written as RGB there.
+    Values are rounded to the picture's depth, and to 8 bits with a UserWarning where the format has no 16. Floats and
+    other values with a `sample` stay what they are in TIFF, and become 16 or 8 bits with a warning elsewhere. What
+    travels with the picture goes in where the format holds it; one warning names what it does not hold. `quality`
+    (1..100, None: 95) is for JPEG and AVIF, both with colour at full resolution. WebP is written without loss where it
+    is None, since its lossy form halves the resolution of colour; PNG, TIFF and BMP always are. JPEG and BMP have no
+    transparency: what is not opaque is laid on white, with a UserWarning. WebP has no gray: a gray picture is written
+    as RGB there. BMP has no profile: the values become sRGB's.
     Raises UsageError for an unknown format or quality, OutputError when the format cannot hold the picture.
     """
     return _encode(image, format_by_name(format), quality, "")
@@ -77,44 +73,34 @@ def _encode(image: Image, target: Format, quality: int | None, prefix: str) -> b
             f"{prefix}{image.width} x {image.height} pixels are too many for {target.name},"
             f" which holds {target.max_side} a side; write .png or .tif"
         )
-    if image.depth == 16 and not target.deep:
-        _warn(f"{prefix}{target.name} has no 16 bits; written with 8")
-    save: Callable[[dict[str, Any]], bytes]
-    if image.depth == 16 and target.deep:
-        profile = profile_for(image.icc_profile, image.channels)
-        save = partial(encode_deep, _to_16_bits(image), target.name)
-    else:
-        picture, profile = _to_pillow(image, target, prefix)
-        save = partial(_save, picture, target)
     if target.name == "TIFF":
-        save = partial(_deflated, save)
-    options = _options(target, quality)
+        return encode_tiff(image, prefix)
+    if image.sample is not None:
+        kind, low, high = image.sample.kind, image.sample.low, image.sample.high
+        warn(f"{prefix}{target.name} has no {kind} values; black is {low:.6g} there, white {high:.6g}; write .tif")
+    elif image.depth == 16 and not target.deep:
+        warn(f"{prefix}{target.name} has no 16 bits; written with 8")
+    if lost := what_is_lost(image, target):
+        warn(f"{prefix}{target.name} cannot hold {', '.join(lost)}; left out")
+    profile, said = profile_for_target(image, target)
+    if said:
+        warn(f"{prefix}{said}")
+    if target.name == "PNG":
+        return _png(image, metadata.profile_for(profile, image.channels), prefix)
+    picture, profile = _to_pillow(image, target, metadata.profile_for(profile, image.channels), prefix)
+    options: dict[str, Any] = _options(target, quality)
     if target.dpi and image.dpi is not None:
         options["dpi"] = image.dpi
     if not target.metadata:
-        return _save_or_explain(save, options, target, prefix)
+        return _save(picture, target, options, prefix)
     if profile is not None:
         options["icc_profile"] = profile
-    exif, xmp = image.exif, image.xmp
-    if target.name == "JPEG" and exif is not None and len(exif) > _JPEG_SEGMENT:
-        _warn(f"{prefix}EXIF is too large for JPEG and is left out")
-        exif = None
-    if target.name == "JPEG" and xmp is not None and len(xmp) > _JPEG_SEGMENT - _XMP_PREFIX:
-        _warn(f"{prefix}XMP is too large for JPEG and is left out")
-        xmp = None
-    if exif is not None:
-        try:
-            return save({**options, **_descriptions(target, exif, xmp)})
-        except _ENCODE_ERRORS:
-            # Damaged EXIF is the likely cause; without it the reason below is the real one.
-            data = _save_or_explain(save, {**options, **_descriptions(target, None, xmp)}, target, prefix)
-            _warn(f"{prefix}EXIF cannot be stored and is left out")
-            return data
-    return _save_or_explain(save, {**options, **_descriptions(target, None, xmp)}, target, prefix)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)
+    exif = image.exif if target.dpi else metadata.with_resolution(image.exif, image.dpi)
+    exif = _fitting(exif, "EXIF", jpeg.SEGMENT, target, prefix)
+    xmp = _fitting(image.xmp, "XMP", jpeg.SEGMENT - _XMP_PREFIX, target, prefix)
+    options |= {} if xmp is None else {"xmp": xmp}
+    data = _save_with_exif(picture, target, options, exif, prefix)
+    return _with_segments(data, image, prefix) if target.name == "JPEG" else data
 
 
 def _options(target: Format, quality: int | None) -> dict[str, Any]:
@@ -123,31 +109,44 @@ def _options(target: Format, quality: int | None) -> dict[str, Any]:
             return {"quality": quality or QUALITY, "subsampling": "4:4:4"}
         case "WEBP":  # exact: keep colours under transparent pixels
             return {"lossless": True, "exact": True} if quality is None else {"quality": quality, "exact": True}
-        case "PNG":  # zlib's usual level takes twice as long for a file that is 1.5 per cent smaller
-            return {"compress_level": 4}
-        case _:  # TIFF is packed afterwards: Pillow's compressed writer cannot store EXIF
+        case _:
             return {}
 
 
-def _descriptions(target: Format, exif: bytes | None, xmp: bytes | None) -> dict[str, Any]:
-    """EXIF and XMP as Pillow's options for saving in `target`. Raises what Pillow does for EXIF it cannot read."""
-    if target.name == "TIFF":  # both are in its list of tags
-        tags = PIL.Image.Exif()
-        if exif is not None:
-            tags.load(exif)
-        if xmp is not None:
-            tags[_XMP_TAG] = xmp
-        return {"exif": tags} if len(tags) else {}
-    found: dict[str, Any] = {} if exif is None else {"exif": exif}
-    if xmp is not None and target.name == "PNG":
-        found["pnginfo"] = PngImagePlugin.PngInfo()
-        found["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8"))
-    elif xmp is not None:
-        found["xmp"] = xmp
-    return found
+def _fitting(block: bytes | None, name: str, room: int, target: Format, prefix: str) -> bytes | None:
+    if target.name == "JPEG" and block is not None and len(block) > room:
+        warn(f"{prefix}{name} is too large for JPEG and is left out")
+        return None
+    return block
 
 
-def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> bytes:
+def _with_segments(data: bytes, image: Image, prefix: str) -> bytes:
+    """A JPEG with the comments and IPTC of `image`."""
+    extras = image.extras
+    blocks = [(0xFE, one) for one in extras.comments]
+    if extras.iptc is not None:
+        blocks.append((0xED, jpeg.PHOTOSHOP + jpeg.resources_of(extras.iptc)))
+    if too_large := [marker for marker, content in blocks if len(content) > jpeg.SEGMENT]:
+        names = " and ".join("IPTC" if marker == 0xED else "the comment" for marker in dict.fromkeys(too_large))
+        warn(f"{prefix}{names} is too large for JPEG and is left out")
+    return jpeg.with_segments(data, [one for one in blocks if len(one[1]) <= jpeg.SEGMENT])
+
+
+def _save_with_exif(
+    picture: PIL.Image.Image, target: Format, options: dict[str, Any], exif: bytes | None, prefix: str
+) -> bytes:
+    if exif is None:
+        return _save(picture, target, options, prefix)
+    try:
+        return _saved(picture, target, {**options, "exif": exif})
+    except ENCODE_ERRORS:
+        # Damaged EXIF is the likely cause; without it the reason below is the real one.
+        data = _save(picture, target, options, prefix)
+        warn(f"{prefix}EXIF cannot be stored and is left out")
+        return data
+
+
+def _saved(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> bytes:
     if target.name == "AVIF" and picture.mode in ("L", "LA"):
         options = {**options, "subsampling": "4:0:0"}
     buffer = io.BytesIO()
@@ -155,51 +154,63 @@ def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any]) -> 
     return buffer.getvalue()
 
 
-def _deflated(save: Callable[[dict[str, Any]], bytes], options: dict[str, Any]) -> bytes:
-    return deflated(save(options))
+def _save(picture: PIL.Image.Image, target: Format, options: dict[str, Any], prefix: str) -> bytes:
+    with explained(target.name, prefix):
+        return _saved(picture, target, options)
 
 
-def _save_or_explain(
-    save: Callable[[dict[str, Any]], bytes], options: dict[str, Any], target: Format, prefix: str
-) -> bytes:
-    try:
-        return save(options)
-    except _ENCODE_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        message = f"{prefix}cannot be stored as {target.name} ({reason}); write .png instead"
-        raise OutputError(message) from error
+def _png(image: Image, profile: bytes | None, prefix: str) -> bytes:
+    extras = image.extras
+    chunks = [png.chunk(kind, content) for kind, content in extras.colour]
+    if profile is not None:
+        chunks.append(png.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
+    if image.dpi is not None:
+        chunks.append(png.chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in image.dpi), 1)))
+    if image.exif is not None:
+        chunks.append(png.chunk(b"eXIf", image.exif.removeprefix(b"Exif\0\0")))
+    if image.xmp is not None:
+        chunks.append(png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + image.xmp))
+    if extras.iptc is not None:
+        chunks.append(png.raw_profile_chunk(b"iptc", jpeg.resources_of(extras.iptc)))
+    chunks += [png.text_chunk(b"Comment", one) for one in extras.comments]
+    chunks += [png.chunk(kind, content) for kind, content in extras.texts]
+    with explained("PNG", prefix):
+        if image.depth == 16:
+            import imagecodecs
+
+            deep = to_16_bits(_with_alpha(image))
+            pixels = imagecodecs.png_encode(deep[..., 0] if deep.shape[2] == 1 else deep, level=_LEVEL)
+        else:
+            values = to_8_bits(_with_alpha(image))
+            picture = PIL.Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG", compress_level=_LEVEL)
+            pixels = buffer.getvalue()
+        return png.with_chunks(bytes(pixels), chunks)
 
 
-def _to_pillow(image: Image, target: Format, prefix: str) -> tuple[PIL.Image.Image, bytes | None]:
+def _to_pillow(
+    image: Image, target: Format, profile: bytes | None, prefix: str
+) -> tuple[PIL.Image.Image, bytes | None]:
     """The picture in a mode that `target` holds, and the profile that goes with it."""
     pixels, alpha = image.pixels, image.alpha
-    profile = profile_for(image.icc_profile, image.channels)
     if alpha is not None and not target.alpha:
         if float(alpha.min()) < 1:
-            warnings.warn(
-                f"{prefix}{target.name} has no transparency; the picture is laid on white", UserWarning, stacklevel=4
-            )
+            warn(f"{prefix}{target.name} has no transparency; the picture is laid on white")
         pixels, alpha = pixels * alpha[..., None] + (1 - alpha[..., None]), None
-    values = _to_8_bits(pixels)
+    values = to_8_bits(pixels)
     picture = PIL.Image.fromarray(values[..., 0] if image.channels == 1 else values)
-    if image.channels == 1 and not target.gray:
-        converted = gray_to_srgb(picture, profile) if profile is not None else None
-        picture, profile = converted or picture.convert("RGB"), None
+    homeless = not target.metadata and profile is not None and not is_srgb_profile(profile)
+    if homeless or (image.channels == 1 and not target.gray):
+        converted = to_srgb(picture, profile) if profile is not None else None
+        if homeless and converted is None:
+            warn(f"{prefix}{target.name} cannot hold its colour profile; the colours may look different")
+        picture, profile = converted or (picture if target.gray else picture.convert("RGB")), None
     if alpha is not None:
-        picture.putalpha(PIL.Image.fromarray(_to_8_bits(alpha)))
+        picture.putalpha(PIL.Image.fromarray(to_8_bits(alpha)))
     return picture, profile
 
 
-def _to_8_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    rounded = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), _BAND):
-        band = slice(start, start + _BAND)
-        rounded[band] = np.rint(np.clip(values[band], 0, 1) * 255)
-    return rounded
-
-
-def _to_16_bits(image: Image) -> npt.NDArray[np.uint16]:
+def _with_alpha(image: Image) -> npt.NDArray[np.float32]:
     """(H, W, C), alpha being the last channel where there is one."""
-    values = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    rounded: npt.NDArray[np.uint16] = np.rint(values * 65535).astype(np.uint16)
-    return rounded
+    return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])

@@ -14,6 +14,7 @@ from kfsr.kernel.conventions import (
 from kfsr.kernel.field import KernelField
 from kfsr.kernel.files import kernel_bytes, load_kernel, save_kernel
 from kfsr.kernel.gaussian import bicubic_kernel, box_kernel, gaussian_kernel, half_kernel, resize_kernel
+from kfsr.kernel.lens import Lens, load_kernel_or_lens, load_lens, save_lens
 from kfsr.kernel.plot import plot_kernel
 from kfsr.kernel.provenance import GIVEN, UNKNOWN, Provenance
 from kfsr.kernel.value import MAX_SIZE, SCALES, Kernel, check_scale, default_size
@@ -26,6 +27,7 @@ __all__ = [
     "Kernel",
     "KernelField",
     "KernelScore",
+    "Lens",
     "Provenance",
     "bicubic_kernel",
     "box_kernel",
@@ -40,9 +42,12 @@ __all__ = [
     "half_kernel",
     "kernel_bytes",
     "load_kernel",
+    "load_kernel_or_lens",
+    "load_lens",
     "plot_kernel",
     "resize_kernel",
     "save_kernel",
+    "save_lens",
     "shift_div2krk",
     "to_kernelgan",
     "to_true_convolution",

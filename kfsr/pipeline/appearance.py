@@ -139,9 +139,9 @@ def to_image(high_res: Tensor, alpha: Tensor | None, picture: Image, scale: int)
     if pixels.shape[2] < picture.channels:
         pixels = np.repeat(pixels, picture.channels, 2)
     if picture.alpha is None:
-        return picture.with_pixels(pixels)
+        return picture.resized(pixels, None, scale)
     if alpha is None:
-        return picture.with_pixels(pixels, np.ones(pixels.shape[:2], np.float32))
+        return picture.resized(pixels, np.ones(pixels.shape[:2], np.float32), scale)
     seen = alpha.add_(1).div_(2)
     near = F.max_pool2d(seen, 4 * scale + 1, 1, padding=2 * scale)[0, 0].cpu().numpy() >= INVISIBLE
-    return picture.with_pixels(pixels * near[..., None], seen[0, 0].cpu().numpy())
+    return picture.resized(pixels * near[..., None], seen[0, 0].cpu().numpy(), scale)

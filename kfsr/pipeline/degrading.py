@@ -26,4 +26,4 @@ def degrade_image(sharp: Image, kernel: Kernel, noise: float, seed: int) -> Imag
         alpha = np.clip(low(sharp.alpha[..., None])[..., 0], 0, 1)
         pixels = unpremultiply(pixels, alpha)
     noisy = pixels + np.random.default_rng(seed).normal(0, noise / 255, pixels.shape)
-    return sharp.with_pixels(noisy, alpha)
+    return sharp.resized(noisy, alpha, 1 / kernel.scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from kfsr.cost.memory import largest_tile
 from kfsr.errors import NothingToLearn, UsageError
 from kfsr.estimators.registry import estimator
 from kfsr.image import Image, luma, shrunk
-from kfsr.kernel import Kernel, bicubic_kernel, load_kernel
+from kfsr.kernel import Kernel, Lens, bicubic_kernel, load_kernel_or_lens
 from kfsr.operator.spatial import bicubic_upscale, degrade
 from kfsr.pipeline.appearance import as_gray, keep_means, solved_alpha, to_image
 from kfsr.pipeline.check import check, check_method
+from kfsr.pipeline.fields import field_for
 from kfsr.pipeline.findings import Findings, findings
 from kfsr.pipeline.finish import with_choices
 from kfsr.pipeline.gate import BICUBIC, SHARP, TRUSTED, UNCHANGED, Decision, Verdict
@@ -85,7 +87,7 @@ def upscale(
     image: Image | np.ndarray,
     recipe: Recipe | None = None,
     *,
-    kernel: Kernel | None = None,
+    kernel: Kernel | Lens | None = None,
     window: Window | None = None,
     device: str = "cpu",
     max_memory: int | None = None,
@@ -96,7 +98,8 @@ def upscale(
     """Upscale one picture as the recipe says, with a kernel learned from it, or with the `kernel` given.
 
     image: an `Image`, or an array as `Image.from_array` takes it. choices: fields of `Recipe`, which change the
-    `recipe` (None: the defaults). window: upscale only this part; everything is still learned from the whole picture.
+    `recipe` (None: the defaults). kernel: a `Lens` has one for every place and colour; the report tells their mean, and
+    the residual is against that. window: upscale only this part; everything is still learned from the whole picture.
     max_memory: bytes that the tiles are made smaller for (`cost.memory`); on a GPU its own. Where a GPU's memory is too
     little all the same the tiles are halved, and in the end the CPU solves. checkpoint: a file for the state of the
     long stages, written every two minutes: the same call goes on from there when it was stopped; the file is left for
@@ -115,11 +118,13 @@ def upscale(
         raise UsageError("a window is enlarged by whole scales alone; leave the size or the window out")
     check(recipe, device, has_kernel=kernel is not None)
     if recipe.kernel is not None:
-        kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
+        kernel = load_kernel_or_lens(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
     if kernel is not None and kernel.scale != recipe.scale:
         raise UsageError(f"the kernel is for scale {kernel.scale}, not for {recipe.scale}")
     recipe = recipe.work()
+    lens, kernel = (kernel, kernel.typical) if isinstance(kernel, Lens) else (None, kernel)
     frame = _checked(window or (0, 0, picture.height, picture.width), picture)
+    field = None if lens is None else field_for(lens, picture, frame, recipe)
     # Here already, so that a limit that is too low shows before any work.
     tile = _tile(picture, recipe, max_memory, has_kernel=kernel is not None)
     problem = Problem([as_gray(picture)], recipe, device, progress or silent, checkpoint)
@@ -142,7 +147,7 @@ def upscale(
                 decision = Decision(kernel, Told(0.0), Verdict(UNCHANGED, SHARP), strength=0.0)
             else:
                 kernel = refined(problem, kernel, own=own)
-                solve, decision = decided(problem, kernel, tile)
+                solve, decision = decided(problem, kernel, tile, field)
             pixels = solve(part)
     except NothingToLearn as reason:
         verdict = Verdict(BICUBIC, f"{reason}; interpolated instead")
@@ -185,7 +190,13 @@ def upscale(
     )
     if unchanged:
         return Result(_cut(picture, frame), used, report)
-    return _at_size(Result(to_image(pixels, alpha_up, picture, recipe.scale), used, report), final)
+    made = to_image(pixels, alpha_up, picture, recipe.scale)
+    if picture.planes:  # what made the colours small made them small
+        alone = replace(recipe, joint=False, kernel=None)
+        alike = partial(upscale, recipe=alone, kernel=lens or used, window=window, device=device)
+        planes = [alike(one, max_memory=max_memory, progress=progress).image for one in picture.planes]
+        made = replace(made, planes=tuple(planes))
+    return _at_size(Result(made, used, report), final)
 
 
 def estimate_kernel(

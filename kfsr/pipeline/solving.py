@@ -17,6 +17,7 @@ from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
 from kfsr.operator.spatial import bicubic_upscale
+from kfsr.pipeline.fields import Placed
 from kfsr.pipeline.finish import finish, with_choices
 from kfsr.pipeline.gate import TRUSTED, Candidate, Decision, ShareNet, Verdict, decide
 from kfsr.settings import GateSettings
@@ -26,11 +27,14 @@ from kfsr.solvers.tiles import on_device_or_cpu
 from kfsr.weights import network
 
 
-def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tensor], Tensor], Decision]:
+def decided(
+    problem: Problem, kernel: Kernel, tile: int, field: Placed | None = None
+) -> tuple[Callable[[Tensor], Tensor], Decision]:
     """The way from the first low-resolution picture, or any part or plane of it, to the high-resolution one, and what
     the gate decided to go it with.
 
-    tile: the solver's, side in low-resolution pixels. Raises NothingToLearn where the solver, or the gate, has too
+    tile: the solver's, side in low-resolution pixels. field: a lens's kernels, of which `kernel` is the mean, with the
+    place of the picture that will be solved. Raises NothingToLearn where the solver, or the gate, has too
     little of a picture.
     """
     chosen = solver(problem.recipe.solver)
@@ -67,6 +71,8 @@ def decided(problem: Problem, kernel: Kernel, tile: int) -> tuple[Callable[[Tens
         def on(device: torch.device) -> Tensor:
             return prepared.final(part.to(device), kernel_tensor(decision.kernel, device), decision.told)
 
+        if field is not None:
+            return field.solved(problem, part, prepared.final, decision, tile)
         with problem.timed("solver"):
             high_res = on_device_or_cpu(problem.device, on)
         return finished(problem, high_res, part, decision)

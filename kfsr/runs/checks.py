@@ -18,10 +18,6 @@ _TOLD = 100
 """After so many pictures the progress is told."""
 
 
-_OF_4_GB = ("TIFF", "BMP")
-"""Formats whose files cannot be longer, as they are written here."""
-
-
 @dataclass(frozen=True)
 class Seen:
     """A job, with a problem where it cannot be done, and the width and height that its picture's header tells; None
@@ -97,10 +93,10 @@ def check_result(size: tuple[int, int], job: Job, *, recipe: Recipe, max_memory:
             f"{job.target_name}: {width} x {height} pixels are too many for {target.name}, which holds"
             f" {target.max_side} a side; write .png or .tif, with --format png for example"
         )
-    if target.name in _OF_4_GB and 3 * width * height >= 2**32:
+    if target.name == "BMP" and 3 * width * height >= 2**32:
         raise OutputError(
-            f"{job.target_name}: {width} x {height} pixels are too many for {target.name}, whose files hold 4 GB;"
-            " write .png, with --format png for example"
+            f"{job.target_name}: {width} x {height} pixels are too many for BMP, whose files hold 4 GB;"
+            " write .png or .tif, with --format png for example"
         )
     if max_memory is not None:
         largest_tile(max_memory, size[0] * size[1], at.work(), has_kernel=has_kernel)

@@ -20,7 +20,8 @@ from kfsr.runs.pipes import is_named_pipe, read_pipe
 from kfsr.runs.plan import Job, tidy
 
 if TYPE_CHECKING:
-    from kfsr.image import Image
+    from kfsr.image import Image, Pages
+    from kfsr.recipe import Recipe
 
 T = TypeVar("T")
 
@@ -38,16 +39,23 @@ class Machine:
     max_memory: int | None = None
     stdin: bytes | None = None
 
-    def read(self, path: Path | None) -> tuple[Image, bytes]:
-        """The picture in a file, or in standard input (None), and the bytes it was decoded from. InputError."""
-        from kfsr.image import read_bytes, read_image
+    def read(self, path: Path | None, recipe: Recipe | None = None) -> tuple[Image, bytes]:
+        """The picture in a file, or in standard input (None), and the bytes it was decoded from; of several pages the
+        first, or the one that the recipe says. InputError."""
+        pages, data = self.pages(path, recipe)
+        return pages.first(), data
+
+    def pages(self, path: Path | None, recipe: Recipe | None = None) -> tuple[Pages, bytes]:
+        """The same with all pages that the recipe asks for."""
+        from kfsr.image import read_bytes, read_pages
 
         name = "standard input" if path is None else str(path)
         if path is None:
             data = self.stdin or b""
         else:
             data = read_pipe(path) if is_named_pipe(path) else read_bytes(path, name, self.max_pixels)
-        return read_image(data, name, self.max_pixels), data
+        page, strict = (None, False) if recipe is None else (recipe.page, recipe.strict)
+        return read_pages(data, name, self.max_pixels, page=page, strict=strict), data
 
     def size(self, path: Path | None) -> tuple[int, int]:
         """Width and height of the same picture, as far as its header tells; raises the same."""

@@ -85,7 +85,7 @@ def _estimate(plan: KernelPlan, machine: Machine, job: Job, on_event: OnEvent, l
     from kfsr.kernel import plot_kernel, save_kernel
 
     sources = plan.shared or [Source(job.source)]
-    pictures = [machine.read(source.path)[0] for source in sources]
+    pictures = [machine.read(source.path, plan.recipe)[0] for source in sources]
     target = job.target if plan.written else None
     with checkpoint_for(target) as state:
         with device_lock.held(lock, machine.device):

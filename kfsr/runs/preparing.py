@@ -26,20 +26,22 @@ from kfsr.runs.names import default_template, result_name
 from kfsr.runs.plan import Job, plan, with_folders
 
 if TYPE_CHECKING:
-    from kfsr.kernel import Kernel
+    import numpy as np
+
+    from kfsr.kernel import Kernel, Lens
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run settled down to the names. recipe: without the file of a kernel that was
-    read. kernel: for all pictures. kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a
-    kernel for all is still to be found from. settings: digest of all that the results are made with. sizes: the
-    pictures' widths and heights, as far as their headers tell. kept: the jobs whose results stay as they are, and why.
-    no_overwrite: nothing that exists is replaced."""
+    """A run settled down to the names. recipe: without the file of a kernel that was read. kernel: for all pictures.
+    kernel_paths: where each picture's kernel is kept. kernel_from: the pictures that a kernel for all is still to be
+    found from. settings: digest of all that the results are made with. sizes: the pictures' widths and heights, as far
+    as their headers tell. kept: the jobs whose results stay as they are, and why. no_overwrite: nothing that exists is
+    replaced."""
 
     jobs: Sequence[Job]
     recipe: Recipe
-    kernel: Kernel | None
+    kernel: Kernel | Lens | None
     kernel_paths: Mapping[Job, Path]
     kernel_from: Sequence[Path]
     settings: str
@@ -61,7 +63,8 @@ def prepare(
     output: str | None = None,
     name: str | None = None,
     recursive: bool = False,
-    kernel: Kernel | None = None,
+    kernel: Kernel | Lens | None = None,
+    at: tuple[int, int] | None = None,
     kernel_from: Sequence[str] = (),
     save_kernel: str | None = None,
     skip_existing: bool = False,
@@ -69,8 +72,9 @@ def prepare(
     create: bool = True,
     on_event: OnEvent = as_warnings,
 ) -> Plan:
-    """The plan of a run; arguments and errors as in `kfsr.run`. machine_for: gives the machine; asked once the names
-    and the kernel are settled, since finding one may load torch. create: whether to make the folders of the results."""
+    """The plan of a run; arguments and errors as in `kfsr.run`. at: row and column of a lens's frame where the
+    pictures begin. machine_for: gives the machine; asked once the names and the kernel are settled, since finding one
+    may load torch. create: whether to make the folders of the results."""
     given, beside = recipe.kernel or kernel, kernel is not None
     _check_size(recipe, given, kernel_from)
     examples = _examples(kernel_from, recursive, recipe, given)
@@ -82,13 +86,16 @@ def prepare(
     kernels = _kernel_jobs(jobs, save_kernel, keep)
     originals = _without_results(examples, jobs, output)
     contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals]
-    contents += [] if kernel is None else [hashlib.sha256(kernel.array.tobytes()).hexdigest()]
+    contents += [] if kernel is None else [hashlib.sha256(_numbers_of(kernel).tobytes()).hexdigest()]
+    contents += [] if at is None else [f"at {at}"]
     plain = recipe
     if recipe.kernel is not None:
-        from kfsr.kernel import load_kernel
+        from kfsr.kernel import load_kernel_or_lens
 
-        kernel = load_kernel(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
+        kernel = load_kernel_or_lens(recipe.kernel, recipe.scale, trusted=recipe.trust_kernel)
         plain = dataclasses.replace(recipe, kernel=None, trust_kernel=False)
+    if at is not None:
+        kernel = _placed(kernel, at)
     machine = machine_for()
     _check_recipe(recipe, machine, has_kernel=beside or bool(examples))
     settings = recipe.digest(*contents)[:16]
@@ -111,6 +118,21 @@ def prepare(
     done = kept(made.jobs, made.kernel_paths, settings, skip_existing=skip_existing, no_overwrite=no_overwrite)
     replaced([job for job in made.jobs if job not in done])
     return dataclasses.replace(made, kept=done)
+
+
+def _placed(kernel: Kernel | Lens | None, at: tuple[int, int]) -> Lens:
+    """The lens for pictures that were cut from its frame."""
+    from kfsr.kernel import Lens
+
+    if not isinstance(kernel, Lens):
+        raise UsageError("--at is the place of a part in a lens's frame; it needs a lens's file with --kernel")
+    return kernel.placed(at)
+
+
+def _numbers_of(kernel: Kernel | Lens) -> np.ndarray:
+    from kfsr.kernel import Lens
+
+    return kernel.field.array if isinstance(kernel, Lens) else kernel.array
 
 
 def _examples(names: Sequence[str], recursive: bool, recipe: Recipe, given: object) -> list[Source]:

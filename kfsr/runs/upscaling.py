@@ -19,9 +19,11 @@ from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.inputs import find_pictures
 from kfsr.runs.plan import Job, tidy
 from kfsr.runs.preparing import Plan, prepare
+from kfsr.runs.stacks import is_stack, upscale_stack
 
 if TYPE_CHECKING:
-    from kfsr.kernel import Kernel
+    from kfsr.image import Image
+    from kfsr.kernel import Kernel, Lens
     from kfsr.pipeline import Result
 
 
@@ -42,7 +44,7 @@ def run(
     output: str | Path | None = None,
     name: str | None = None,
     recursive: bool = False,
-    kernel: Kernel | Path | str | None = None,
+    kernel: Kernel | Lens | Path | str | None = None,
     kernel_from: Iterable[str | Path] = (),
     save_kernel: str | Path | None = None,
     skip_existing: bool = False,
@@ -69,8 +71,8 @@ def run(
     picture. max_memory: bytes, as in `kfsr.upscale`. on_event: told what happens (see `kfsr.runs.events`); without it
     warnings are Python's.
 
-    At scale 1 the file of a picture that is left as it is, is copied as long as its format stays and neither `strip`
-    nor another `quality` is asked for.
+    A TIFF of several pages gives one of as many, unless the recipe's `page` names one. At scale 1 the file of a picture
+    that is left as it is, is copied as long as its format stays and neither `strip` nor another `quality` is asked for.
 
     Raises UsageError for a call that cannot be meant, InputError for a kernel, weights or a folder that cannot be used,
     OutputError where there is nowhere to write; all before any work. An input that cannot be used, a result that its
@@ -118,7 +120,7 @@ def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_ev
 
     subject = "shared kernel"
     with warnings_of(subject, on_event):
-        pictures = [machine.read(path)[0] for path in paths]
+        pictures = [machine.read(path, recipe)[0] for path in paths]
         found = kfsr.estimate_kernel(pictures, recipe, device=machine.device, progress=progress_of(subject, on_event))
     found = found.stamped(found.provenance.of_pictures([path.name for path in paths]))
     on_event(SharedKernel(found, len(paths)))
@@ -132,27 +134,39 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     from kfsr.image import encode_image, write_image
     from kfsr.kernel import save_kernel
 
-    picture, data = machine.read(job.source)
+    pages, data = machine.pages(job.source, plan.recipe)
     source = manifest.digest(data)
     original = data if plan.recipe.scale == 1 or plan.recipe.size else b""
     del data
-    with checkpoint_for(job.target) as state:
+
+    def solve(picture: Image, state: Path | None, subject: str) -> Result:
         with device_lock.held(lock, machine.device):
-            result = kfsr.upscale(
+            return kfsr.upscale(
                 picture.stripped() if plan.recipe.strip else picture,
                 plan.recipe,
                 kernel=plan.kernel,
                 device=machine.device,
                 max_memory=machine.max_memory,
                 checkpoint=state,
-                progress=progress_of(job.source_name, on_event),
+                progress=progress_of(subject, on_event),
             )
+
+    with checkpoint_for(job.target) as state:
+        stack: bytes | None = None
+        others: list[Result] = []
+        if job.target is not None and is_stack(pages, job.target):
+            (result, *others), stack = upscale_stack(pages, job.target, job.source_name, solve)
+            read = result.image.format
+        else:
+            picture = pages.first()
+            result, read = solve(picture, state, job.source_name), picture.format
+            del picture
         if job in plan.kernel_paths:
             used = result.kernel
             if used.provenance.pictures == 1:  # found in this picture
                 used = used.stamped(used.provenance.of_pictures([job.source.name if job.source else job.source_name]))
             save_kernel(used, plan.kernel_paths[job])
-        copied = _is_copied(result, picture.format, job.target, plan.recipe)
+        copied = all(_is_copied(one, read, job.target, plan.recipe) for one in (result, *others))
         encoded = None
         if job.target is None:
             form = plan.recipe.format or "PNG"
@@ -165,9 +179,13 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             if copied:
                 note(original)
                 write_bytes(job.target, original)
+            elif stack is not None:
+                note(stack)
+                write_bytes(job.target, stack)
             else:
                 write_image(result.image, job.target, plan.recipe.quality, note)
-    return Upscaled(result.image.size, result.report.as_dict(), encoded)
+    report = result.report.as_dict() | ({"pages": pages.count} if stack is not None else {})
+    return Upscaled(result.image.size, report, encoded)
 
 
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
@@ -176,6 +194,6 @@ def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -
     from kfsr.image import format_by_name, format_by_suffix
 
     done = result.report.scale > 1 or result.report.strength > 0
-    asked = recipe.strip or recipe.quality is not None
+    asked = recipe.strip or recipe.quality is not None or recipe.page is not None
     wanted = format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
     return not done and not asked and read == wanted.name

@@ -44,7 +44,7 @@ def degraded_like(kind: str, sharp: Image, scale: int, seed: int) -> tuple[Image
     if sharp.alpha is not None:
         alpha = np.clip(degraded_by(sharp.alpha[..., None], degradation.kernel)[..., 0], 0, 1)
         low = unpremultiply(low, alpha)
-    return replace(sharp, depth=8).with_pixels(low, alpha), degradation
+    return replace(sharp, depth=8, sample=None).resized(low, alpha, 1 / scale), degradation
 
 
 def _without_colours(degradation: Degradation) -> Degradation:

@@ -123,9 +123,10 @@ def test_transparency(folder, kind):
 
 def test_sixteen_bits_become_eight(folder):
     kfsr_run(folder, "degrade", "camera.png", "--kernel", "box", "-s", "1", "-o", "same.tif").ok()
-    import numpngw
+    import imagecodecs
 
-    numpngw.write_png(str(folder / "deep.png"), (data.camera()[100:220, 180:300].astype(np.uint16) * 257))
+    deep = data.camera()[100:220, 180:300].astype(np.uint16) * 257
+    (folder / "deep.png").write_bytes(imagecodecs.png_encode(deep))
     for name in ("deep", "camera"):
         kfsr_run(folder, "degrade", f"{name}.png", "--like", "web", "-o", f"{name}_low.png").ok()
     assert (folder / "deep_low.png").read_bytes() == (folder / "camera_low.png").read_bytes()

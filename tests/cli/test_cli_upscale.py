@@ -103,12 +103,12 @@ def test_stdin_that_is_no_picture(photos):
 
 def test_quiet_says_nothing(photos):
     pages = [PIL.Image.open(photos / name).convert("RGB") for name in ("face.png", "cat.jpg")]
-    pages[0].save(photos / "pages.tif", save_all=True, append_images=pages[1:])
-    loud = kfsr_run(photos, "upscale", "pages.tif", *QUICK).ok()
+    pages[0].save(photos / "clip.gif", save_all=True, append_images=pages[1:])
+    loud = kfsr_run(photos, "upscale", "clip.gif", *QUICK).ok()
     warned = [line for line in loud.stderr.splitlines() if line.startswith("kfsr: warning: ")]
     assert len(warned) == 1
-    assert "pages.tif" in warned[0]
-    assert kfsr_run(photos, "upscale", "pages.tif", "--quiet", *QUICK).ok().stderr == ""
+    assert "clip.gif" in warned[0]
+    assert kfsr_run(photos, "upscale", "clip.gif", "--quiet", *QUICK).ok().stderr == ""
 
 
 def test_json_report(photos):

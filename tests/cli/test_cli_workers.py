@@ -1,5 +1,6 @@
 """`--workers`: the same results from several processes, whatever happens to them."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -39,8 +41,24 @@ def listed(folder):
     return [json.loads(line) for line in lines]
 
 
-def upscale(*more):
-    return ("upscale", "in", "-r", "--json", *QUICK, *more)
+def upscale(*more, before=(), after=()):
+    return ("upscale", *before, "in", *after, "-r", "--json", *QUICK, *more)
+
+
+@pytest.fixture
+def pipe(album):
+    """Makes a picture in `album` that is read for ever: a pipe that somebody has open, and never writes to. It has to
+    be named, since pipes in folders are left out."""
+    held = []
+
+    def make(name):
+        os.mkfifo(album / name)
+        held.append(os.open(album / name, os.O_RDWR | os.O_NONBLOCK))
+        return name
+
+    yield make
+    for descriptor in held:
+        os.close(descriptor)
 
 
 def test_results_and_lists_are_those_of_one_process(album):
@@ -67,11 +85,11 @@ def test_results_and_lists_are_those_of_one_process(album):
 
 def test_warnings_come_from_the_processes_too(album):
     pages = [PIL.Image.open(path).copy() for path in sorted((album / "in").glob("*.png"))[:2]]
-    pages[0].save(album / "pages.tif", save_all=True, append_images=pages[1:])
-    args = ("upscale", "pages.tif", "in/00.png", "-o", "out", "--workers", "2", *QUICK)
+    pages[0].save(album / "clip.gif", save_all=True, append_images=pages[1:])
+    args = ("upscale", "clip.gif", "in/00.png", "-o", "out", "--workers", "2", *QUICK)
     warned = [line for line in kfsr_run(album, *args).ok().stderr.splitlines() if "warning" in line]
     assert len(warned) == 1
-    assert warned[0].startswith("kfsr: warning: pages.tif: has 2 pages")
+    assert warned[0].startswith("kfsr: warning: clip.gif: has 2 frames")
     assert kfsr_run(album, *args, "--quiet").ok().stderr == ""
 
 
@@ -83,9 +101,8 @@ def test_kernels_of_several_pictures(album):
     assert len(contents(album / "two")) == 16
 
 
-def test_a_process_that_is_killed_costs_one_picture(album):
-    os.mkfifo(album / "in" / "never.png")  # whoever opens it waits for a writer
-    run = Started(album, *upscale("-o", "out", "--workers", "2"))
+def test_a_process_that_is_killed_costs_one_picture(album, pipe):
+    run = Started(album, *upscale("-o", "out", "--workers", "2", before=[pipe("in/never.png")]))
     records = [json.loads(line) for line in run.lines(16)]
     assert {one["status"] for one in records} == {"done"}
     # The other process has nothing left to do and ends; the one that waits is left.
@@ -104,30 +121,27 @@ def test_a_process_that_is_killed_costs_one_picture(album):
     assert len(contents(album / "out")) == 16
 
 
-def test_other_processes_take_the_place_of_dead_ones(album):
+def test_other_processes_take_the_place_of_dead_ones(album, pipe):
     """Both are killed at their first pictures, and the rest is done all the same."""
     shutil.rmtree(album / "in" / "sub")
-    waits = [album / "in" / name for name in ("a.png", "b.png")]
-    for path in waits:
-        os.mkfifo(path)
-    run = Started(album, "upscale", "in/a.png", "in/b.png", *upscale("-o", "out", "--workers", "2")[1:])
-    held = [opened_for_writing(path) for path in waits]
+    waits = [pipe("in/a.png"), pipe("in/b.png")]
+    run = Started(album, *upscale("-o", "out", "--workers", "2", before=waits))
+    while not all(opened_by(run, album / name) for name in waits):
+        time.sleep(0.05)
     for number in run.others():
         os.kill(number, signal.SIGKILL)
     done = run.end()
-    for descriptor in held:
-        os.close(descriptor)
     assert done.status == 3
     assert json.loads(done.stdout.splitlines()[-1])["summary"] == {"done": 8, "skipped": 0, "failed": 2}
 
 
-def opened_for_writing(fifo):
-    """The writing end of a pipe, as soon as somebody has opened it for reading; who reads then waits for data."""
-    while True:
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.05)
+def opened_by(run, path):
+    """Whether one of the run's processes has the file open."""
+    found = []
+    for number in run.others():
+        with contextlib.suppress(OSError):
+            found += [os.path.realpath(one) for one in Path(f"/proc/{number}/fd").iterdir()]
+    return str(path.resolve()) in found
 
 
 @pytest.fixture(scope="module")
@@ -140,15 +154,17 @@ def seeded():
 @pytest.mark.parametrize(
     ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-def test_a_signal_at_any_moment_stops_all(album, seeded, workers, number, status, word, send):
+def test_a_signal_at_any_moment_stops_all(album, pipe, seeded, workers, number, status, word, send):
     """To the first process, or to all, as a terminal's Ctrl-C: nothing goes on, nothing is half written."""
-    os.mkfifo(album / "in" / "zz.png")  # so that the run cannot end before the signal
-    run = Started(album, *upscale("-o", "out", "--workers", workers))
+    held = pipe("in/zz.png")  # so that the run cannot end before the signal
+    run = Started(album, *upscale("-o", "out", "--workers", workers, after=[held]))
     run.lines(seeded.randrange(1, 12))
     send(run.process.pid, number)
     done = run.end()
     assert done.status == status, done.stderr
-    assert done.stderr.splitlines()[-1] == f"kfsr: {word}"
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"kfsr: {word}; ")
+    assert "kept; the same command with --skip-existing goes on" in last
     assert "Traceback" not in done.stderr
     assert "error" not in done.stderr
     assert run.all_gone()
@@ -159,9 +175,9 @@ def test_a_signal_at_any_moment_stops_all(album, seeded, workers, number, status
         assert whole[name.split("/")[-1]] == hashlib.sha256(result).hexdigest(), "half written, or a temporary file"
 
 
-def test_when_the_first_process_is_killed_the_others_end(album):
-    os.mkfifo(album / "in" / "0.png")  # the first in order: one of them waits there when it happens
-    run = Started(album, *upscale("-o", "out", "--workers", "2"))
+def test_when_the_first_process_is_killed_the_others_end(album, pipe):
+    held = pipe("in/0.png")  # one of them waits there when it happens
+    run = Started(album, *upscale("-o", "out", "--workers", "2", before=[held]))
     run.lines(1)
     assert run.others()
     os.kill(run.process.pid, signal.SIGKILL)

@@ -270,3 +270,12 @@ def test_the_pixel_limit_comes_before_the_pixels():
     with pytest.raises(InputError, match="24 x 20 pixels are more than the limit of 479"):
         read_image(tiff_bytes(pattern(4)), max_pixels=479)
     assert read_image(tiff_bytes(pattern(4)), max_pixels=480).size == (24, 20)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pixels_in_any_order_of_memory(channels, format):
+    """A solver's picture has its channels one after the other."""
+    image = image_of(pattern(channels))
+    turned = replace(image, pixels=np.asfortranarray(image.pixels))
+    assert np.array_equal(stored(read_image(encode_image(turned, format))), pattern(channels))

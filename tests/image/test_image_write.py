@@ -158,7 +158,7 @@ def test_exif_too_large_for_jpeg_is_left_out_with_a_warning(tmp_path):
 
 
 def test_exif_that_cannot_be_stored_is_left_out_with_a_warning(tmp_path):
-    block = exif_block().replace(b"\x01\x0f\0\x02", b"\x01\x25\0\x02")  # a number's tag, holding text
+    block = exif_block()[:12]  # cut off
     image = Image(Image.from_array(colour_picture()).pixels, exif=block)
     with pytest.warns(UserWarning, match=r"a\.tif: EXIF cannot be stored and is left out"):
         write_image(image, tmp_path / "a.tif")

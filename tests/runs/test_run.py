@@ -72,7 +72,7 @@ def test_processes_do_the_same(album):
 
 
 def test_events_tell_what_happens(album):
-    pages = album / "pages.tif"
+    pages = album / "pages.gif"
     images = [PIL.Image.fromarray(PHOTO[:40, :40]), PIL.Image.fromarray(PHOTO[40:80, :40])]
     images[0].save(pages, save_all=True, append_images=images[1:])
     events = []
@@ -81,8 +81,8 @@ def test_events_tell_what_happens(album):
     assert kinds == [SharedKernel, Started, Warned, Finished]
     warned = next(one for one in events if type(one) is Warned)
     assert warned.subject == str(pages)
-    assert "has 2 pages" in warned.text
-    with pytest.warns(UserWarning, match="pages.tif: has 2 pages"):
+    assert "has 2 frames" in warned.text
+    with pytest.warns(UserWarning, match="pages.gif: has 2 frames"):
         kfsr.run([pages], **QUICK)
 
 

@@ -1,0 +1,107 @@
+"""`kfsr kernel --clean` and `kfsr deblur --kernel` with a lens's file."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from process import kfsr_run
+
+from kfsr.kernel import KernelField, Lens, gaussian_kernel, load_lens, save_lens
+from kfsr.kernel.shot import Shot
+
+
+def scene(seed, shape=(128, 160)):
+    """A random texture of power 1/f^2, gray, 8 bits."""
+    random = np.random.default_rng(seed)
+    f, g = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]
+    x = np.fft.irfft2(np.fft.rfft2(random.normal(size=shape)) / np.maximum(np.hypot(f, g), 1 / 128), shape)
+    return np.repeat(np.round(127 + 40 * x / x.std()).clip(0, 255).astype(np.uint8)[..., None], 3, 2)
+
+
+@pytest.fixture
+def heaps(tmp_path):
+    """A folder with soft/ and sharp/, four pictures each."""
+    import scipy.ndimage as ndi
+
+    for name in ("soft", "sharp"):
+        (tmp_path / name).mkdir()
+    for n in range(4):
+        soft = ndi.gaussian_filter(scene(n).astype(float), (1.2, 1.2, 0))
+        PIL.Image.fromarray(soft.round().astype(np.uint8)).save(tmp_path / "soft" / f"{n}.png")
+        PIL.Image.fromarray(scene(10 + n)).save(tmp_path / "sharp" / f"{n}.png")
+    return tmp_path
+
+
+def a_lens(path, shot=Shot()):  # noqa: B008 - frozen
+    save_lens(Lens(KernelField.of(gaussian_kernel(np.eye(2), 1, 9)), (160, 128), shot), path)
+
+
+def test_a_lens_is_measured_drawn_and_used(heaps):
+    done = kfsr_run(
+        heaps,
+        *("kernel", "soft", "--clean", "sharp", "--scale", "1", "--grid", "1x2", "--channels", "rgb"),
+        *("-o", "lens.npz", "--plot", "lens.png", "--json"),
+    ).ok()
+    said = json.loads(done.stdout)
+    assert (said["status"], said["pictures"], said["clean"], said["grid"]) == ("done", 4, 4, [1, 2])
+    lens = load_lens(heaps / "lens.npz")
+    assert lens.field.array.shape[:3] == (1, 2, 3)
+    assert lens.size == (160, 128)
+    assert lens.provenance.method == "heaps"
+    PIL.Image.open(heaps / "lens.png").verify()
+    used = kfsr_run(heaps, "deblur", "soft/0.png", "--kernel", "lens.npz", "-o", "out.png").ok()
+    assert "kernel heaps" in used.stderr
+    assert PIL.Image.open(heaps / "out.png").size == (160, 128)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("soft", "--clean", "soft", "-o", "k.npz"), 2, "is among the blurred pictures and in --clean"),
+        (("soft/0.png", "--clean", "sharp", "-o", "k.npz"), 4, "1 of blurred pictures are too few"),
+        (("soft", "gone.png", "--clean", "sharp", "-o", "k.npz"), 4, "kfsr: error: gone.png: no such file"),
+        (("soft", "--clean", "sharp"), 2, "name its file with -o"),
+        (("soft", "--clean", "sharp", "-o", "k.png", "--grid", "2x2"), 2, "kept in a .npz file"),
+        (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "two"), 2, "takes two whole numbers"),
+        (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "0x2"), 2, "takes 1 to 32"),
+        (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "20x20"), 4, "take a coarser grid"),
+        (("soft", "--grid", "2x2", "-o", "k.npz"), 2, "add --clean"),
+        (("soft", "--clean", "sharp", "-o", "k.npz", "--method", "shake"), 2, "leave --method and --init out"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(heaps, arguments, status, words):
+    done = kfsr_run(heaps, "kernel", *arguments, "--scale", "1")
+    assert done.status == status
+    assert words in done.stderr
+    assert done.stderr.count("\n") <= 2
+    assert not (heaps / "k.npz").exists()
+
+
+def test_pictures_of_another_size_are_named(heaps):
+    PIL.Image.fromarray(scene(5, (160, 128))).save(heaps / "soft" / "turned.png")
+    done = kfsr_run(heaps, "kernel", "soft", "--clean", "sharp", "--scale", "1", "--grid", "1x1", "-o", "k.npz")
+    assert done.status == 4
+    assert "turned.png: 128x160 px, but the first picture has 160x128" in done.stderr
+
+
+def test_a_part_needs_its_place(heaps):
+    a_lens(heaps / "lens.npz")
+    PIL.Image.fromarray(scene(5)[20:100, 30:110]).save(heaps / "part.png")
+    refused = kfsr_run(heaps, "deblur", "part.png", "--kernel", "lens.npz", "-o", "out.png")
+    assert refused.status == 4
+    assert "needs its place, --at ROW,COLUMN" in refused.stderr
+    kfsr_run(heaps, "deblur", "part.png", "--kernel", "lens.npz", "--at", "20,30", "-o", "out.png").ok()
+    assert PIL.Image.open(heaps / "out.png").size == (80, 80)
+    wrong = kfsr_run(heaps, "deblur", "part.png", "--at", "20,30", "-o", "out.png")
+    assert wrong.status == 2
+    assert "needs a lens's file" in wrong.stderr
+
+
+def test_a_picture_taken_otherwise_warns(heaps):
+    a_lens(heaps / "lens.npz", Shot("One", "50mm", 50.0, 2.8))
+    exif = PIL.Image.Exif()
+    exif.get_ifd(0x8769)[0x829D] = 8.0
+    PIL.Image.fromarray(scene(5)).save(heaps / "f8.jpg", exif=exif.tobytes())
+    done = kfsr_run(heaps, "deblur", "f8.jpg", "--kernel", "lens.npz", "-o", "out.jpg").ok()
+    assert "this picture has f/8 and not f/2.8" in done.stderr
