@@ -16,7 +16,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from scipy.fft import irfft2, rfft2
 from torch import Tensor
 
 from kfsr.errors import NothingToLearn
@@ -113,16 +115,19 @@ def not_negative(
     largest = float(spectrum.max()) + smallness
     if float(gram.max()) <= 1e-9:
         raise NothingToLearn("the picture has no edges to learn a kernel from")
-    k, ahead, momentum = start, start, 1.0
+    # With SciPy, since PyTorch's threads cost more than they bring in transforms as small as these.
+    target, power = cross.numpy(), spectrum.numpy()
+    k = ahead = start.numpy()
+    momentum = 1.0
     for _ in range(iterations):
-        again = torch.fft.irfft2(spectrum * torch.fft.rfft2(ahead, (around, around)), (around, around))
-        slope = again[:size, :size] + smallness * ahead - cross
-        last, k = k, (ahead - slope / largest).clamp(min=0)
+        again = irfft2(power * rfft2(ahead, (around, around)), (around, around))
+        slope = again[:size, :size] + smallness * ahead - target
+        last, k = k, np.maximum(ahead - slope / largest, 0)
         momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = k + (before - 1) / momentum * (k - last)
+        ahead = k + np.float32((before - 1) / momentum) * (k - last)
     if float(k.sum()) <= 0:
         raise NothingToLearn("no kernel can be learned from the picture's edges")
-    return k
+    return torch.from_numpy(k)
 
 
 def _gaussian(shape: tuple[int, int], deviation: float) -> Tensor:

@@ -187,7 +187,8 @@ def _cut(planes: Sequence[Tensor], lights: Sequence[Tensor], cfg: ShakeSettings)
 def _trusted(level: Level, size: int, cfg: ShakeSettings) -> Tensor:
     """(B, h, w) 0 along the border, where a kernel of that size brings in what is not known, and where it may bring in
     saturated light, unless little would be left without that; else 1."""
-    near = F.max_pool2d(level.lit[:, None], size, 1, size // 2)[:, 0]
+    near = F.max_pool2d(level.lit[:, None], (size, 1), 1, (size // 2, 0))
+    near = F.max_pool2d(near, (1, size), 1, (0, size // 2))[:, 0]
     trusted = 1 - near if float(near.mean()) < 0.7 else torch.ones_like(near)
     rim = min(round(cfg.rim * size / 2), min(near.shape[-2:]) // 6)
     inside = torch.zeros_like(trusted)
