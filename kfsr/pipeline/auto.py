@@ -59,10 +59,10 @@ def _at_own_size(problem: Problem) -> Kernel:
     """At scale 1: a point for a sharp picture, a Gaussian or disk for a soft one, a path for a shaken one.
 
     A path is only taken where the picture that it gives is sparser than the picture as it is, and clearly sparser than
-    the one that the Gaussian or disk gives, unless a shake is the likeliest; wrong paths make it less sparse.
-    So do right ones in grain and under compression: where a shake is sure, only a clearly less sparse picture tells
-    against its path. Of a Gaussian's picture the path is a blob of its size, so one that reaches much further need not
-    be sparser.
+    the one that the Gaussian or disk gives, unless a shake is the likeliest; wrong paths make it less sparse. So do
+    right ones in grain and under compression: where a shake is sure, only a clearly less sparse picture tells against
+    its path. In a Gaussian's picture the path is a blob of its size, so one that reaches much further need not be
+    sparser.
     """
     seen, cfg = problem.once(softness.appraise), problem.settings.auto
     odds = ", ".join(f"{name} {share:.2f}" for name, share in seen.odds.items())
