@@ -20,7 +20,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from kfsr.image import iso, jpeg, metadata, png
+from kfsr.errors import InputError
+from kfsr.image import deep_png, iso, jpeg, metadata, older, png
 from kfsr.image.convert import is_sideways, to_gray_or_rgb, upright
 from kfsr.image.errors import UnsupportedError
 from kfsr.image.extras import Extras
@@ -66,6 +67,11 @@ def decode(data: bytes, kind: str, asked: Asked) -> Image:
             return _jpeg(data, asked)
         case "AVIF":
             return _avif(data, asked)
+        case "GIF":
+            profile, packet = older.of_gif(data)
+            return _pillow(data, kind, asked, icc_profile=profile, xmp=packet)
+        case "BMP":
+            return _pillow(data, kind, asked, icc_profile=older.of_bmp(data))
         case _:
             return _pillow(data, kind, asked)
 
@@ -86,6 +92,14 @@ def warn_of_frames(count: int, name: str, what: str = "frames") -> None:
         warnings.warn(f"{name}: has {count} {what}; only the first is used", UserWarning, stacklevel=2)
 
 
+def no_such_page(asked: Asked, count: int, what: str, only: str = "") -> InputError:
+    """For a page that is asked for and cannot be given. only: which one of the `count` is read at all, in a word."""
+    has = f"{asked.name}: has {count} {what}{'s'[: count != 1]}"
+    if only and count > 1:
+        return InputError(f"{has}, of which only the {only} one can be read; leave --page out")
+    return InputError(f"{has}, there is no page {(asked.frame or 0) + 1}; leave --page out or give another")
+
+
 def warn_of_lost(parts: list[str], name: str) -> None:
     """Where a file holds more than one picture can: its gain map, its film."""
     if parts:
@@ -98,7 +112,7 @@ def _png(data: bytes, asked: Asked) -> Image:
     if parts.slight:
         asked.slight(", ".join(parts.slight[:4]))
     if asked.frame:
-        raise UnsupportedError("a frame behind the first one")
+        raise no_such_page(asked, parts.frames, "frame", "first")
     if asked.frame is None:
         warn_of_frames(parts.frames, asked.name)
     profile = parts.icc_profile
@@ -127,12 +141,7 @@ def _png(data: bytes, asked: Asked) -> Image:
 
 
 def _deep_png(parts: png.Parts) -> tuple[FloatArray, FloatArray | None]:
-    import imagecodecs
-
-    values = imagecodecs.png_decode(parts.pixels)
-    if values.dtype != np.uint16:
-        raise ValueError(f"decoded as {values.dtype}")
-    values = values[..., None] if values.ndim == 2 else values
+    values = deep_png.decode(parts.pixels)
     if values.shape[2] in (2, 4):
         return unit_values(values[..., :-1]), unit_values(values[..., -1])
     if parts.transparency is None:
@@ -146,6 +155,7 @@ def _deep_png(parts: png.Parts) -> tuple[FloatArray, FloatArray | None]:
 def _jpeg(data: bytes, asked: Asked) -> Image:
     parts = jpeg.take_apart(data)
     if not parts.ends:
+        data = data.removesuffix(jpeg.END[:1])
         opened = JpegImagePlugin.JpegImageFile(io.BytesIO(data + jpeg.END))
         asked.check_size(opened.size)
         missing = jpeg.incomplete_rows(data, _jpeg_values)
@@ -174,8 +184,17 @@ def _avif(data: bytes, asked: Asked) -> Image:
     return made
 
 
-def _pillow(data: bytes, kind: str, asked: Asked, lost: list[str] | None = None, bits: int = 8) -> Image:
-    """lost: what the file holds beside this picture. bits: of an AVIF."""
+def _pillow(
+    data: bytes,
+    kind: str,
+    asked: Asked,
+    lost: list[str] | None = None,
+    bits: int = 8,
+    icc_profile: bytes | None = None,
+    xmp: bytes | None = None,
+) -> Image:
+    """lost: what the file holds beside this picture. bits: of an AVIF. icc_profile, xmp: those that Pillow does not
+    find."""
     opened = OPENERS[kind](io.BytesIO(data))
     asked.check_size(opened.size)
     frames = getattr(opened, "n_frames", 1)
@@ -183,15 +202,16 @@ def _pillow(data: bytes, kind: str, asked: Asked, lost: list[str] | None = None,
         warn_of_frames(frames, asked.name)
     elif asked.frame:
         if asked.frame >= frames:
-            raise UnsupportedError(f"{frames} frame{'s'[: frames != 1]} and no more")
+            raise no_such_page(asked, frames, "frame")
         opened.seek(asked.frame)
-    xmp = opened.info.get("xmp")
+    xmp = opened.info.get("xmp") or xmp
+    icc_profile = opened.info.get("icc_profile") or icc_profile
     if bits > 8:
         pixels, alpha = _deep_avif(data, opened, asked.frame or 0, bits)
-        profile = opened.info.get("icc_profile")
+        profile = icc_profile
     else:
         opened.load()
-        pixels, alpha, profile = _values(opened, opened.info.get("icc_profile"), asked.name)
+        pixels, alpha, profile = _values(opened, icc_profile, asked.name)
     turn, exif = metadata.split_exif(_raw_exif(opened))
     comment = opened.info.get("comment")
     warn_of_lost([*(lost or ()), *announced(xmp)], asked.name)

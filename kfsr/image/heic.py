@@ -1,12 +1,11 @@
 """Reading HEIC with pillow-heif, which is imported when there is such a file and not before."""
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
 from kfsr.image import iso, metadata
-from kfsr.image.decode import warn_of_lost
+from kfsr.image.decode import Asked, no_such_page, warn_of_lost
 from kfsr.image.extras import Extras
 from kfsr.image.profiles import coded
 from kfsr.image.value import Image, unit_values, unpremultiply
@@ -21,19 +20,21 @@ def heic_size(data: bytes) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def decode_heic(data: bytes, name: str, check_size: Callable[[tuple[int, int]], None]) -> Image:
-    """The main picture of a HEIC file; more than 8 bits give depth 16. `name` is for warnings.
+def decode_heic(data: bytes, asked: Asked) -> Image:
+    """The main picture of a HEIC file; more than 8 bits give depth 16.
 
-    check_size: called with (width, height) before anything is decoded. Raises what pillow-heif raises for damaged
-    files, ImportError where it is not installed.
+    Raises what pillow-heif raises for damaged files, ImportError where it is not installed, and InputError where
+    another picture than the main one is asked for.
     """
     import pillow_heif
 
     # Deep values unshifted, so that white stays white: 1023 of 10 bits is 1, and not 65472 / 65535.
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
-    check_size(file.size)
-    if len(file) > 1:
-        warnings.warn(f"{name}: has {len(file)} pictures; only the main one is used", UserWarning, stacklevel=3)
+    asked.check_size(file.size)
+    if asked.frame:
+        raise no_such_page(asked, len(file), "picture", "main")
+    if len(file) > 1 and asked.frame is None:
+        warnings.warn(f"{asked.name}: has {len(file)} pictures; only the main one is used", UserWarning, stacklevel=3)
     info = dict(file.info)
     stored = np.asarray(file)
     values = stored[..., None] if stored.ndim == 2 else stored
@@ -49,7 +50,7 @@ def decode_heic(data: bytes, name: str, check_size: Callable[[tuple[int, int]], 
         pixels = unpremultiply(pixels, alpha)
     about = iso.properties(data)
     lost = [*(["gain map"] if about.gain_map else ()), *(["depth map"] if info.get("depth_images") else ())]
-    warn_of_lost([*lost, *announced(info.get("xmp"))], name)
+    warn_of_lost([*lost, *announced(info.get("xmp"))], asked.name)
     profile = metadata.profile_for(info.get("icc_profile"), pixels.shape[2])
     said = info.get("nclx_profile") or {}
     colours = coded(int(said.get("color_primaries", 2)), int(said.get("transfer_characteristics", 2)))

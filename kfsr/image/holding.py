@@ -25,7 +25,7 @@ def what_is_lost(image: Image, target: Format) -> list[str]:
         names = list(dict.fromkeys(png.keyword_of(one).decode("latin-1") for _, one in extras.texts))
         more = ", ..." if len(names) > _MOST_NAMES else ""
         lost.append(f"the texts of the PNG ({', '.join(names[:_MOST_NAMES])}{more})")
-    tags = {one.tag for one in extras.tags}
+    tags = {one.tag for one in extras.tags if one.tag != microscopy.DESCRIPTION or microscopy.says_more(one.value)}
     if tags & set(places.PLACES) and not tiff:
         lost.append("the place on the map (GeoTIFF)")
     if microscopy.DESCRIPTION in tags and not tiff:

@@ -43,6 +43,8 @@ def _properties(data: bytes) -> Properties:
             flags = data[start + 2]
             bits.append((12 if flags & 0x20 else 10) if flags & 0x40 else 8)
             gray.append(bool(flags & 0x10))
+        elif kind == b"pixi":  # all that a grid of parts says
+            bits += data[start + 5 : start + 5 + data[start + 4]]
         elif kind == b"colr" and data[start : start + 4] == b"nclx" and end - start >= 8:
             primaries, transfer = struct.unpack_from(">HH", data, start + 4)
             colours = primaries, transfer

@@ -27,6 +27,15 @@ def is_description(value: bytes) -> bool:
     )
 
 
+def says_more(value: bytes) -> bool:
+    """Whether such a description says more than rows and columns, as tifffile's does not of a plain picture."""
+    try:
+        about = json.loads(value.rstrip(b"\0"))
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(about, dict) or bool(about.keys() - {"shape", "truncated"})
+
+
 def has_outlines(value: bytes) -> bool:
     """Whether an OME description holds outlines that were drawn on the picture."""
     return b"<ROI " in value or b":ROI " in value

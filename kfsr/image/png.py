@@ -79,6 +79,11 @@ def take_apart(data: bytes) -> Parts:
     return parts
 
 
+def pixel_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of the chunks of a sound PNG."""
+    return ((kind, content) for kind, content, _ in _chunks(data, []))
+
+
 def with_chunks(png: bytes, before: Sequence[bytes], after: Sequence[bytes] = ()) -> bytes:
     """A sound PNG with more whole chunks, before its palette and behind its pixels."""
     head = len(SIGNATURE) + 25

@@ -1,5 +1,6 @@
 """Camera raws: told by their content, so that the preview inside is never taken for the picture."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -25,6 +26,9 @@ _STARTS = {
     b"ARRI": "ARI",
 }
 
+_PHASE_ONE = re.compile(rb"IIII.waR|MMMMRaw.", re.DOTALL)
+"""At the beginning, or behind the header of a TIFF."""
+
 
 def raw_by_signature(head: bytes) -> str | None:
     """The kind of raw that begins with `head`, where its first bytes tell."""
@@ -33,6 +37,8 @@ def raw_by_signature(head: bytes) -> str | None:
             return name
     if head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR":
         return "CR2"
+    if _PHASE_ONE.search(head[:32]):
+        return "IIQ"
     if head[6:14] == b"HEAPCCDR":
         return "CRW"
     if head[4:8] == b"ftyp" and head[8:12] == b"crx ":

@@ -13,8 +13,8 @@ from typing import BinaryIO
 from PIL.Image import DecompressionBombError
 
 from kfsr.errors import InputError
-from kfsr.image import raw, sniff
-from kfsr.image.decode import OPENERS, Asked, decode, png_size, warn_of_frames
+from kfsr.image import raw, sniff, strangers
+from kfsr.image.decode import OPENERS, Asked, decode, no_such_page, png_size, warn_of_frames
 from kfsr.image.errors import UnsupportedError
 from kfsr.image.formats import readable_formats, why_unreadable
 from kfsr.image.heic import decode_heic, heic_size
@@ -115,9 +115,7 @@ def read_pages(
             with _damage_in_words(name, kind):
                 if kind != "HEIC":
                     return decode(data, kind, asked)
-                if asked.frame:
-                    raise UnsupportedError("a picture behind the main one")
-                return decode_heic(data, name, asked.check_size)
+                return decode_heic(data, asked)
 
         return Pages(name, 1, read)
     with _damage_in_words(name, kind):
@@ -132,7 +130,7 @@ def read_pages(
     if page is None:
         return Pages(name, count, read_page)
     if page > count:
-        raise InputError(f"{name}: has {count} page{'s'[: count != 1]}, there is no page {page}")
+        raise no_such_page(asked, count, "page")
     chosen = page - 1
     return Pages(name, 1, lambda number: read_page(chosen, alone=True))
 
@@ -180,7 +178,8 @@ def read_bytes(path: str | os.PathLike[str], name: str | None = None, max_pixels
     except PermissionError as error:
         raise InputError(f"{name}: no permission to read it; change its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise InputError(f"{name}: cannot be read ({error}); check the name and the disk") from error
+        reason = getattr(error, "strerror", None) or error  # the error itself names the file once more
+        raise InputError(f"{name}: cannot be read ({reason}); check the name and the disk") from error
 
 
 def _named(source: str | os.PathLike[str] | bytes, name: str | None) -> str:
@@ -194,9 +193,8 @@ def _identified(source: str | os.PathLike[str] | bytes, name: str | None, limit:
     kind = _known_kind(data, name)
     if kind == "TIFF" and (found := raw.raw_by_directories(data)):
         raise InputError(f"{name}: {raw.refusal(found)}")
-    bits = sniff.bits(data, kind)
-    if bits > 8 and not (bits == 16 and kind == "PNG"):
-        raise InputError(_not_read(name, f"{bits}-bit {kind}"))
+    if what := sniff.not_read(data, kind):
+        raise InputError(_not_read(name, what))
     return data, name, kind
 
 
@@ -251,7 +249,8 @@ def _known_kind(data: bytes, name: str) -> str:
     kind = sniff.format_of(data[: sniff.HEAD])
     if kind is None:
         known = ", ".join(readable_formats())
-        raise InputError(f"{name}: not an image that can be read; convert it to one of {known}")
+        what = strangers.what_it_is(data[: sniff.HEAD]) or "not an image that can be read"
+        raise InputError(f"{name}: {what}" + ("" if ";" in what else f"; convert it to one of {known}"))
     if reason := why_unreadable(kind):
         raise InputError(f"{name}: {reason}")
     return kind

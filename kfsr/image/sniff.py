@@ -1,13 +1,15 @@
-"""What a file is, from its first bytes, and how many bits the values of PNG and JPEG have."""
+"""What a file is, from its first bytes, and which PNG and JPEG files are of a kind that is not read."""
 
 import struct
 
-# Enough for every signature below, and for the width and depth in a PNG header.
-HEAD = 64
+# Enough for every signature here and in `raw` and `strangers`, and for the width and depth in a PNG header.
+HEAD = 256
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+
+_JPEG_LS = 0xF7  # its frame header
 
 # What reading the headers of damaged files is known to raise.
 DAMAGE = (LookupError, struct.error, SyntaxError, OSError, EOFError, ValueError, TypeError, ArithmeticError)
@@ -36,17 +38,24 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-def bits(data: bytes, name: str) -> int:
-    """Bits per channel value of the PNG or JPEG `data`; 8 for other formats, and where the file does not say or is too
-    damaged to tell (reading it will then fail with a better reason)."""
+def not_read(data: bytes, name: str) -> str | None:
+    """What kind of PNG or JPEG the sound file `data` is that no decoder here reads, in words; None for all others, and
+    where the file is too damaged to tell (reading it will then fail with a better reason)."""
     try:
         if name == "PNG":
-            return data[24] if data[12:16] == b"IHDR" else 8
+            return _odd_png(data)
         if name == "JPEG":
-            return _jpeg_bits(data)
+            return _odd_jpeg(data)
     except DAMAGE:
-        return 8
-    return 8
+        return None
+    return None
+
+
+def _odd_png(data: bytes) -> str | None:
+    if data[12:16] == b"CgBI":
+        return "PNG in the form of Apple's programs (CgBI)"
+    bits = data[24] if data[12:16] == b"IHDR" else 8
+    return f"{bits}-bit PNG" if bits > 8 and bits != 16 else None
 
 
 def _brands(head: bytes) -> set[bytes]:
@@ -54,18 +63,19 @@ def _brands(head: bytes) -> set[bytes]:
     return {head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))}
 
 
-def _jpeg_bits(data: bytes) -> int:
+def _odd_jpeg(data: bytes) -> str | None:
     # Markers up to the frame header (C0..CF but for C4, C8, CC); after its length comes the depth.
     at = 2
-    while True:
-        if data[at] != 0xFF:
-            return 8
+    while data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker == _JPEG_LS:
+            return "JPEG-LS"
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[at + 4]
+            return f"{data[at + 4]}-bit JPEG" if data[at + 4] > 8 else None
         if marker in (0xD9, 0xDA):
-            return 8
+            return None
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return None

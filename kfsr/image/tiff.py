@@ -236,8 +236,8 @@ def _check_length(page: TiffPage, length: int) -> None:
     if any(offset + count > length for offset, count in zip(page.dataoffsets, counts, strict=False)):
         raise ValueError("pixels beyond the end of the file")
     planes, _, height, width, samples = page.shaped
-    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
-    needed = planes * height * -(-width * samples * bits // 8)
+    bits = page.bitspersample * samples if isinstance(page.bitspersample, int) else sum(page.bitspersample) // planes
+    needed = planes * height * -(-width * bits // 8)
     if page.compression == 1 and not page.is_tiled and not page.is_subsampled and sum(counts) < needed and all(counts):
         raise ValueError(f"{sum(counts)} bytes of pixels where {needed} are needed")
 

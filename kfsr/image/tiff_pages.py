@@ -22,27 +22,29 @@ _IPTC_TAG, _INCH = 33723, 2
 class StackWriter:
     """A TIFF of several pages, which are encoded as they are added.
 
-    path: for messages, and its ending must be TIFF's: UsageError. pages: how many are expected.
+    path: for messages, and its ending must be TIFF's: UsageError; None where the file gets no name. pages: how many are
+    expected.
     """
 
-    def __init__(self, path: Path, pages: int) -> None:
-        if format_by_suffix(path).name != "TIFF":
+    def __init__(self, path: Path | None, pages: int) -> None:
+        if path is not None and format_by_suffix(path).name != "TIFF":
             raise UsageError(f"{path}: only TIFF holds several pages; write .tif")
-        self._path, self._pages = path, pages
+        self._prefix, self._pages = "" if path is None else f"{path}: ", pages
         self._file: TiffFile | None = None
 
     def add(self, image: Image) -> None:
-        """The next page. Raises OutputError naming the path."""
+        """The next page. Raises OutputError, which names the path."""
         if self._file is None:
             size = sum(one.pixels.nbytes for one in (image, *image.planes)) * self._pages
             self._file = TiffFile(is_big(size))
-        _add_page(self._file, image, f"{self._path}: ")
+        _add_page(self._file, image, self._prefix)
 
     def finish(self) -> bytes:
-        """The file's bytes; at least one page must be there."""
+        """The file's bytes; at least one page must be there. Raises OutputError where they are too many."""
         if self._file is None:
             raise ValueError("no page")
-        return self._file.finish()
+        with explained("TIFF", self._prefix):
+            return self._file.finish()
 
 
 def encode_tiff(image: Image, prefix: str) -> bytes:

@@ -8,9 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from image_files import colour_picture, file_bytes, gray_picture, png_bytes, png_chunk
+from image_files import colour_picture, file_bytes, gray_picture, png_bytes, png_chunk, rgb_profile
 
-from kfsr.image import Image, encode_image, ifd, jpeg, read_image
+from kfsr.image import Image, encode_image, ifd, jpeg, older, read_image
 from kfsr.image.png import raw_profile_chunk
 
 TEXTS = ["castle", "Zoë, 10 µm", "写真", "Ελλάδα"]
@@ -155,6 +155,50 @@ def test_comments(comment):
 
 def test_a_comment_of_a_gif():
     assert read_image(file_bytes(colour_picture(), "GIF", comment=b"hello")).extras.comments == (b"hello",)
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:creator="me"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def gif_with(name, content, frames=1):
+    """A GIF with an application's extension before its first, or behind its last picture."""
+    pictures = [PIL.Image.fromarray(np.full((8, 8), 50 * n, np.uint8)) for n in range(1, frames + 1)]
+    data = file_bytes(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
+    extension = b"\x21\xff\x0b" + name + content
+    at = 13 + (3 << ((data[10] & 7) + 1))
+    return data[:at] + extension + data[at:] if frames == 1 else data[:-1] + extension + data[-1:]
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_xmp_and_profile_of_a_gif(frames):
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    assert read_image(gif_with(b"XMP DataXMP", XMP + trailer, frames), page=1).xmp == XMP
+    profile = rgb_profile()
+    blocks = b"".join(
+        bytes([len(profile[at : at + 255])]) + profile[at : at + 255] for at in range(0, len(profile), 255)
+    )
+    coloured = PIL.Image.fromarray(colour_picture()).quantize(16)
+    data = file_bytes(coloured, "GIF")
+    at = 13 + (3 << ((data[10] & 7) + 1))
+    data = data[:at] + b"\x21\xff\x0bICCRGBG1012" + blocks + b"\0" + data[at:]
+    assert read_image(data).icc_profile == profile
+    for end in range(13, len(data), 7):  # cut off anywhere
+        assert older.of_gif(data[:end])[0] in (None, profile) or end < at + len(blocks) + 15
+
+
+def test_the_profile_of_a_bmp():
+    profile = rgb_profile()
+    rows = colour_picture()[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 64, 48, 1, 24, 0, len(rows), 2835, 2835, 0, 0) + bytes(16)
+    head += b"DEBM" + bytes(48) + struct.pack("<IIII", 4, 124 + len(rows), len(profile), 0)
+    data = b"BM" + struct.pack("<IHHI", 138 + len(rows) + len(profile), 0, 0, 138) + head + rows + profile
+    found = read_image(data)
+    assert np.array_equal(np.rint(found.pixels * 255), colour_picture())
+    assert found.icc_profile == profile
+    assert read_image(data[:-1]).icc_profile is None
 
 
 def test_texts_of_a_png_stay_as_they_are():

@@ -68,6 +68,7 @@ SLIGHT = {
     "end of a PNG": (PNG[:-12], "no end"),
     "half of its end": (PNG[:-5], "cut off in IEND|no end"),
     "end of a JPEG": (JPEG[:-2], "it lacks its end"),
+    "half the end of a JPEG": (JPEG[:-1], "it lacks its end"),
     "end of a JPEG with a preview": (
         file_bytes(colour_picture(), "JPEG", exif=exif_block() + JPEG)[:-2],
         "it lacks its end",

@@ -279,3 +279,43 @@ def test_pixels_in_any_order_of_memory(channels, format):
     image = image_of(pattern(channels))
     turned = replace(image, pixels=np.asfortranarray(image.pixels))
     assert np.array_equal(stored(read_image(encode_image(turned, format))), pattern(channels))
+
+
+def rows_of(values):
+    return b"".join(b"\0" + row.tobytes() for row in values.astype(">u2"))
+
+
+def deep_png(values, rows, passes=0):
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, PNG_TYPES[values.shape[2]], 0, 0, passes)
+    chunks = [png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(20, 24), (1, 1), (3, 9), (9, 2)])
+def test_a_picture_in_passes_is_read_and_no_library_says_anything(channels, size, capfd):
+    values = pattern(channels, *size)
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    parts = [values[y::down, x::right] for x, y, right, down in passes]
+    data = deep_png(values, b"".join(rows_of(part) for part in parts if part.size), passes=1)
+    assert np.array_equal(stored(read_image(data)), values)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_bytes_behind_the_pixels_are_no_damage_and_no_library_says_anything(capfd):
+    values = pattern(3)
+    assert np.array_equal(stored(read_image(deep_png(values, rows_of(values) + bytes(1000)))), values)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_missing_pixels_are_damage():
+    values = pattern(3)
+    with pytest.raises(InputError, match=r"damaged or incomplete PNG file \(pixels are missing\)"):
+        read_image(deep_png(values, rows_of(values)[:-1]))
+
+
+def test_filters_go_on_across_what_is_decoded_at_once(monkeypatch):
+    monkeypatch.setattr("kfsr.image.deep_png._BAND", 1000)
+    values = (np.cumsum(pattern(3, 60, 70).astype(int), 0) // 500 % 65536).astype(np.uint16)
+    data = encode_image(image_of(values), "PNG")  # with the filters that libpng chooses
+    assert np.array_equal(stored(read_image(data)), values)

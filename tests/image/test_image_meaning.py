@@ -11,7 +11,7 @@ import pytest
 from image_files import colour_picture, file_bytes, gray_picture, png_bytes, png_chunk, rgb_profile
 from PIL import ImageCms
 
-from kfsr.image import Image, encode_image, ifd, read_image
+from kfsr.image import Image, encode_image, ifd, iso, read_image
 from kfsr.image.profiles import icc_of, meaning, to_srgb
 
 LINEAR = png_chunk(b"gAMA", struct.pack(">I", 100000))
@@ -160,6 +160,16 @@ def test_ten_bits_of_avif_are_kept():
     assert (image.depth, image.size) == (16, (64, 64))
     assert np.abs(image.pixels - values / 1023).max() < 2 / 1023
     assert len(np.unique(image.pixels)) > 256
+
+
+def test_bits_of_an_avif_that_is_a_grid_of_parts():
+    def box(kind, content):
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
+    pixi = box(b"pixi", bytes(4) + bytes([3, 10, 10, 10]))
+    assigned = box(b"ipma", bytes(4) + struct.pack(">IHBB", 1, 1, 1, 1))
+    meta = bytes(4) + box(b"pitm", bytes(4) + struct.pack(">H", 1)) + box(b"iprp", box(b"ipco", pixi) + assigned)
+    assert iso.properties(box(b"ftyp", b"avif" + bytes(4)) + box(b"meta", meta)).bits == 10
 
 
 def test_primaries_of_a_tiff_become_a_profile():

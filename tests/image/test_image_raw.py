@@ -43,6 +43,8 @@ RAWS = {
     "CR3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100),
     "X3F": b"FOVb" + bytes(100),
     "MRW": b"\0MRM" + bytes(100),
+    "IIQ": b"II*\0\x28\0\0\0IIIITwaR" + bytes(100),
+    "IIQ from its maker's notes on": b"MMMMRawT" + bytes(100),
     "CRW": b"II\x1a\0\0\0HEAPCCDR" + bytes(100),
 }
 

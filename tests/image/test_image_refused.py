@@ -25,10 +25,7 @@ def refusal(source, **options):
     ("content", "expected"),
     [
         (b"", "photo.png: the file is empty; get a fresh copy"),
-        (
-            b"<html>not found</html>" * 40,
-            "photo.png: not an image that can be read; convert it to one of PNG,",
-        ),
+        (b"not found" * 40, "photo.png: not an image that can be read; convert it to one of PNG,"),
         (b"GIF89a\1\0", "photo.png: damaged or incomplete GIF file"),
         (b"\x89PNG\r\n\x1a\n", "photo.png: damaged or incomplete PNG file"),
         (b"\xff\xd8\xff\xe0", "photo.png: damaged or incomplete JPEG file"),

@@ -1,6 +1,7 @@
 """TIFFs of science and print: every kind of value and compression, read and written back in its depth and range."""
 
 import io
+import struct
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from image_files import alpha_ramp, cmyk_profile, colour_picture, file_bytes, gr
 from PIL import ImageCms
 
 from kfsr.errors import InputError, UsageError
-from kfsr.image import Image, StackWriter, encode_image, read_image, read_pages
+from kfsr.image import Image, StackWriter, encode_image, ifd, read_image, read_pages
 from kfsr.image.sample import Sample
 
 COLOUR, GRAY = colour_picture(), gray_picture()
@@ -323,8 +324,41 @@ def test_a_frame_by_its_number(format):
     frames = [PIL.Image.fromarray(np.full((8, 8, 3), 60 * n, np.uint8)) for n in range(1, 4)]
     data = file_bytes(frames[0], format, save_all=True, append_images=frames[1:], lossless=True)
     assert abs(float(read_image(data, page=3).pixels.mean()) * 255 - 180) < 1
-    with pytest.raises(InputError, match="3 frames and no more"):
+    with pytest.raises(InputError, match="has 3 frames, there is no page 4; leave --page out"):
         read_image(data, page=4)
+
+
+def test_a_frame_of_what_has_one_only():
+    with pytest.raises(InputError, match=r"^a.jpg: has 1 frame, there is no page 2; leave --page out"):
+        read_image(file_bytes(colour_picture(), "JPEG"), "a.jpg", page=2)
+    frames = [PIL.Image.fromarray(np.full((8, 8, 3), 60 * n, np.uint8)) for n in range(1, 4)]
+    data = file_bytes(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    assert read_image(data, page=1).size == (8, 8)
+    with pytest.raises(InputError, match=r"has 3 frames, of which only the first one can be read; leave --page out"):
+        read_image(data, page=2)
+
+
+def test_values_of_5_6_and_5_bits_are_no_damage():
+    values = colour_picture()
+    packed = (values[..., 0].astype(np.uint16) >> 3 << 11) | (values[..., 1].astype(np.uint16) >> 2 << 5)
+    packed |= values[..., 2] >> 3
+    head = ((256, 4, 64), (257, 4, 48), (258, 3, (5, 6, 5)), (259, 3, 1), (262, 3, 2), (277, 3, 3), (278, 4, 48))
+    entries = [ifd.Entry.of(tag, kind, *(v if isinstance(v, tuple) else (v,))) for tag, kind, v in head]
+    entries += [ifd.Entry.of(273, 4, 8), ifd.Entry.of(279, 4, packed.nbytes)]
+    body = packed.astype("<u2").tobytes()
+    directory = ifd.directory_bytes(ifd.Directory(tuple(entries)), 8 + len(body))
+    data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory
+    assert np.abs(read_image(data).pixels * 255 - values).max() <= 8
+
+
+@pytest.mark.parametrize(("metadata", "warned"), [({}, False), ({"axes": "YXS", "Exposure": 0.1}, True)])
+def test_tifffiles_note_of_a_shape_is_nothing_to_miss(metadata, warned):
+    file = io.BytesIO()
+    tifffile.imwrite(file, colour_picture(), photometric="rgb", metadata=metadata)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        encode_image(read_image(file.getvalue()), "PNG")
+    assert any("description" in str(one.message) for one in seen) == warned
 
 
 def test_only_tiff_holds_a_stack(tmp_path):
