@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
+import os
 import re
 import shlex
 from pathlib import Path
@@ -107,6 +108,9 @@ def _usage_line(error: Any, arguments: list[str]) -> str:
     name = next((one for one in arguments if not one.startswith("-")), "")
     if text.lower().startswith("no such command") and name:
         text = f"there is no command {name!r}{_meant(name, arguments)}"
+    if text.lower().startswith("no such option"):
+        file = next((one for one in arguments if one.startswith("-") and os.path.lexists(one)), None)
+        text += f"; for the file of that name write {shlex.quote(f'./{file}')}" if file else ""
     return f"{text[:1].lower()}{text[1:]} (see '{command} --help')"
 
 

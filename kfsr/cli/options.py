@@ -65,7 +65,13 @@ _FIELDS: dict[str, _Field] = {
     ),
     "kernel_method": _field(str, "--kernel-method"),
     "kernel_init": _field(str, "--kernel-init", help="What ikl starts from.", **one_of(("spectral", "gaussian"))),
-    "kernel": _field(Path, "--kernel", "-k", metavar="FILE", help="Use this kernel (.npy, .npz or .mat)."),
+    "kernel": _field(
+        Path,
+        "--kernel",
+        "-k",
+        metavar="FILE",
+        help="Use this kernel: .npz, which says its scale, or .npy or .mat, for which a wrong scale may go unnoticed.",
+    ),
     "trust_kernel": _field(
         bool,
         "--trust-kernel/--no-trust-kernel",
@@ -190,7 +196,8 @@ FilesFromOption = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input. No patterns.",
+        help="Also take the inputs listed here, one per line or NUL-separated; - is standard input. No patterns. "
+        "An output folder gets all results side by side; --name '{parent}_{stem}{ext}' keeps their folders apart.",
     ),
 ]
 OutputOption = Annotated[

@@ -8,13 +8,14 @@ import errno
 import json
 import math
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from kfsr.errors import KfsrError, OutputError, UsageError
+from kfsr.errors import InputError, KfsrError, OutputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Streams:
         return cls(sys.stdin, sys.stdout, sys.stderr)
 
     def read(self, what: str) -> bytes:
-        """All of standard input; UsageError, saying `what` was wanted, when it is a keyboard or closed."""
+        """All of standard input; UsageError, saying `what` was wanted, when it is a keyboard or closed, InputError when
+        it cannot be read."""
         if self.stdin is None or self.stdin.isatty():
             raise UsageError(f"'-' reads {what} from standard input, but nothing is piped in")
-        return self.stdin.buffer.read()
+        try:
+            return self.stdin.buffer.read()
+        except OSError as error:  # a folder, for example
+            raise InputError(f"standard input cannot be read ({error.strerror}); check what is piped in") from error
 
     def refuse_terminal(self, what: str) -> None:
         """UsageError when standard output is a screen, on which `what` would be noise."""
@@ -118,8 +123,10 @@ def describe(error: BaseException) -> str:
 
 
 def with_subject(subject: str, text: str) -> str:
-    """`text` with the name of what it is about in front, unless it holds that already."""
-    return text if not subject or subject in text else f"{subject}: {text}"
+    """`text` with the name of what it is about in front, unless it holds that already: as a word of its own, since
+    a_x2.png is not x2.png."""
+    held = re.search(rf"(?<![\w./\\-]){re.escape(subject)}(?![\w/\\-])", text)
+    return text if not subject or held else f"{subject}: {text}"
 
 
 def _plain(value: Any) -> Any:

@@ -46,8 +46,8 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     `trusted` such a kernel counts as given: the caller vouches for it. An estimate stays an estimate.
 
     The sum is made 1, a wrong parity is repaired as in `Kernel.from_array`. Warns (UserWarning) when the sum
-    was off by more than 1 %, and, unless `trusted`, of a `.npy` whose size or form is not that of a kernel for this
-    scale. Raises InputError, one line with the file's name, for anything that is not such
+    was off by more than 1 %, and, unless `trusted`, of a `.npy` whose size, form or spread is not that of a kernel for
+    this scale. Raises InputError, one line with the file's name, for anything that is not such
     a kernel, or one for another scale; UsageError for an unknown scale. It never unpickles.
     """
     check_scale(scale)
@@ -65,7 +65,7 @@ def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     if abs(total - 1) > 0.01:
         warnings.warn(f"{path}: the kernel sums to {total:.4g}; it was divided by that", UserWarning, stacklevel=2)
     if suffix == ".npy" and not trusted:
-        told = doubts(np.load(io.BytesIO(data), allow_pickle=False).shape, scale)
+        told = doubts(np.load(io.BytesIO(data), allow_pickle=False).shape, kernel)
         if told:
             warnings.warn(f"{path}: {'; '.join(told)}", UserWarning, stacklevel=2)
     if trusted and kernel.provenance.source == "unknown":

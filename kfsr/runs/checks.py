@@ -12,6 +12,7 @@ from kfsr.errors import KfsrError, OutputError, UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs.engine import Machine
 from kfsr.runs.events import OnEvent, Progress, known_error, warnings_of
+from kfsr.runs.names import result_format
 from kfsr.runs.plan import Job
 
 _TOLD = 100
@@ -84,19 +85,17 @@ def check_result(size: tuple[int, int], job: Job, *, recipe: Recipe, max_memory:
     """Whether the result's format holds so many pixels, and whether it can be made within `max_memory`; OutputError and
     UsageError. has_kernel: none is estimated."""
     from kfsr.cost.memory import largest_tile
-    from kfsr.image import format_by_name, format_by_suffix
 
     at, (width, height) = fitted(recipe, size)
-    target = format_by_suffix(job.target) if job.target is not None else format_by_name(recipe.format or "png")
+    target = result_format(job.target, recipe)
+    holds = ""
     if max(width, height) > target.max_side:
-        raise OutputError(
-            f"{job.target_name}: {width} x {height} pixels are too many for {target.name}, which holds"
-            f" {target.max_side} a side; write .png or .tif, with --format png for example"
-        )
-    if target.name == "BMP" and 3 * width * height >= 2**32:
-        raise OutputError(
-            f"{job.target_name}: {width} x {height} pixels are too many for BMP, whose files hold 4 GB;"
-            " write .png or .tif, with --format png for example"
-        )
+        holds = f"{target.max_side} pixels a side"
+    elif target.name == "BMP" and 3 * width * height >= 2**32:
+        holds = "4 GB in a file"
+    if holds:
+        size_of = f"{job.target_name} would have {width} x {height} pixels"
+        what_to_do = "write .png or .tif, with --format png for example, or use a smaller --scale"
+        raise OutputError(f"{job.source_name}: {size_of}, and {target.name} holds {holds}; {what_to_do}")
     if max_memory is not None:
         largest_tile(max_memory, size[0] * size[1], at.work(), has_kernel=has_kernel)

@@ -93,8 +93,10 @@ def usable(sources: list[Source]) -> list[Source]:
 
 
 def _matches(pattern: Path, left_out: LeftOut) -> list[Source]:
-    names = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute ones
-    found = [Path(name) for name in names]
+    # Brackets are taken as they are if that matches, as in 'IMG[1]*.png', and else as a set of letters.
+    plain = str(pattern).replace("[", "[[]")
+    names = glob.glob(plain, recursive=True) or glob.glob(str(pattern), recursive=True)  # noqa: PTH207 - absolute too
+    found = [Path(name) for name in sorted(names)]
     files = [path for path in found if not path.is_dir()]
     special = {path: kind for path in files if (kind := kind_of(path))}
     for path, kind in special.items():

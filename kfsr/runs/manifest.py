@@ -115,7 +115,10 @@ def _entries(path: Path) -> dict[str, Entry]:
     for line in lines:
         try:
             one = json.loads(line)
-            entries[one["file"]] = Entry(one["sha256"], one["input_sha256"], one["settings"], one.get("input"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            found = Entry(one["sha256"], one["input_sha256"], one["settings"], one.get("input"))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
+        place = found.place or ""
+        if isinstance(place, str) and "\0" not in place and isinstance(one.get("file"), str):  # a list may be damaged
+            entries[one["file"]] = found
     return entries

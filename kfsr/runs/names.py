@@ -7,9 +7,13 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
+
+if TYPE_CHECKING:
+    from kfsr.image.formats import Format
 
 NAME = "{stem}_x{scale}{ext}"
 NAME_AT_ITS_SIZE = "{stem}_sharp{ext}"
@@ -54,6 +58,14 @@ def result_name(source: Path, template: str, recipe: Recipe) -> str:
     if Path(name).name != name:
         raise UsageError(f"--name {template}: a name and not a path; the folder is for -o")
     return name
+
+
+def result_format(target: Path | None, recipe: Recipe) -> Format:
+    """What the result is written as: by its name, on standard output (None) by the recipe, and else PNG. UsageError for
+    names without a known ending."""
+    from kfsr.image import format_by_name, format_by_suffix
+
+    return format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
 
 
 Named = tuple[Path, Path]

@@ -17,6 +17,7 @@ from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome, SharedKernel, as_warnings, warnings_of
 from kfsr.runs.executors import Executor, Serial
 from kfsr.runs.inputs import find_pictures
+from kfsr.runs.names import result_format
 from kfsr.runs.plan import Job, tidy
 from kfsr.runs.preparing import Plan, prepare
 from kfsr.runs.stacks import is_stack, upscale_stack
@@ -154,7 +155,7 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
     with checkpoint_for(job.target) as state:
         stack: bytes | None = None
         others: list[Result] = []
-        if job.target is not None and is_stack(pages, job.target):
+        if is_stack(pages, job.target, plan.recipe):
             (result, *others), stack = upscale_stack(pages, job.target, job.source_name, solve)
             read = result.image.format
         else:
@@ -169,8 +170,9 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
         copied = all(_is_copied(one, read, job.target, plan.recipe) for one in (result, *others))
         encoded = None
         if job.target is None:
-            form = plan.recipe.format or "PNG"
-            encoded = original if copied else encode_image(result.image, form, plan.recipe.quality)
+            encoded = original if copied else stack
+            if encoded is None:
+                encoded = encode_image(result.image, result_format(None, plan.recipe).name, plan.recipe.quality)
         else:
             if plan.no_overwrite and os.path.lexists(job.target):
                 raise OutputError(f"{job.target}: has come to be there meanwhile; it is kept, as --no-overwrite says")
@@ -191,9 +193,6 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:
     """Whether the result's file is that of the picture, byte for byte: nothing was done to it, it stays in the format
     that was `read`, and nobody asked for another file."""
-    from kfsr.image import format_by_name, format_by_suffix
-
     done = result.report.scale > 1 or result.report.strength > 0
     asked = recipe.strip or recipe.quality is not None or recipe.page is not None
-    wanted = format_by_name(recipe.format or "png") if target is None else format_by_suffix(target)
-    return not done and not asked and read == wanted.name
+    return not done and not asked and read == result_format(target, recipe).name

@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from process import QUICK, command, environment, kfsr_run
 
 POSIX = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes and permissions")
@@ -266,3 +267,25 @@ def test_a_result_that_is_cut_short_is_made_again(photos):
     (photos / "out" / "face_x2.png").write_bytes(whole[:1000])
     kfsr_run(photos, "upscale", "face.png", "-o", "out/", "--skip-existing", *QUICK).ok()
     assert (photos / "out" / "face_x2.png").read_bytes() == whole
+
+
+def test_a_name_that_begins_with_a_dash(photos):
+    shutil.copy(photos / "face.png", photos / "-face.png")
+    line = kfsr_run(photos, "upscale", "-face.png", *QUICK).error_line(2)
+    assert "for the file of that name write ./-face.png" in line
+    kfsr_run(photos, "upscale", "./-face.png", *QUICK).ok()
+    assert (photos / "-face_x2.png").exists()
+
+
+def test_a_result_that_ends_like_its_input_is_told_with_both(photos):
+    """p_face.png is not face.png."""
+    tifffile.imwrite(photos / "deep.tif", np.full((20, 20), 30000, np.uint16))
+    done = kfsr_run(photos, "upscale", "deep.tif", "-o", "p_deep.tif.jpg", *QUICK).ok()
+    assert "deep.tif: p_deep.tif.jpg: JPEG has no 16 bits" in done.stderr
+
+
+@POSIX
+def test_a_link_that_goes_round_is_named_once(photos):
+    (photos / "loop.png").symlink_to("loop.png")
+    line = kfsr_run(photos, "upscale", "loop.png", *QUICK).error_line(4)
+    assert line.count("loop.png") == 1

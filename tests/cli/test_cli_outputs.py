@@ -84,9 +84,12 @@ def test_what_a_format_cannot_hold_is_found_before_the_work(photos, name, size):
     for more in ((), ("--dry-run",)):
         done = kfsr_run(photos, "upscale", "face.png", name, "-o", "out", *more, *QUICK)
         assert done.status == 3
-        assert f"{2 * size[0]} x {2 * size[1]} pixels are too many" in done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("kfsr: error: ")]
+        result = f"out/wide_x2{name[4:]} would have {2 * size[0]} x {2 * size[1]} pixels, and "
+        assert line.startswith(f"kfsr: error: {name}: {result}")
+        assert "write .png or .tif, with --format png" in line
         told = done.stderr + done.stdout.decode()
-        assert told.index("too many") < told.index("face.png -> ") or more
+        assert told.index("would have") < told.index("face.png -> ") or more
     kfsr_run(photos, "upscale", name, "--format", "png", "-o", "out/", *QUICK).ok()
     assert PIL.Image.open(photos / "out" / "wide_x2.png").size == (2 * size[0], 2 * size[1])
 
@@ -95,7 +98,7 @@ def test_a_file_of_4_gb_is_found_before_the_work(photos):
     PIL.Image.new("1", (9500, 9500)).save(photos / "huge.tif", compression="group4")
     args = ("upscale", "huge.tif", "-s", "4", "--max-pixels", "100000000", *QUICK)
     line = kfsr_run(photos, *args, "--format", "bmp").error_line(4)
-    assert "38000 x 38000 pixels are too many for BMP, whose files hold 4 GB" in line
+    assert "huge.tif: huge_x4.bmp would have 38000 x 38000 pixels, and BMP holds 4 GB in a file" in line
     kfsr_run(photos, *args, "--dry-run").ok()  # of TIFF there is a larger kind
 
 

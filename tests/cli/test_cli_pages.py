@@ -122,3 +122,14 @@ def test_a_stack_of_another_size(folder):
         assert (found.series[0].axes, found.series[0].shape) == ("ZYX", (3, 72, 96))
         across = found.pages[0].tags[282].value
     assert across[0] / across[1] == pytest.approx(3)
+
+
+def test_a_stack_through_pipes(folder):
+    done = kfsr_run(
+        folder, "upscale", "-", "-o", "-", "--format", "tif", *QUICK, stdin=(folder / "stack.tif").read_bytes()
+    ).ok()
+    kfsr_run(folder, "upscale", "stack.tif", *QUICK).ok()
+    assert done.stdout == (folder / "stack_x2.tif").read_bytes()
+    assert "3 pages" in done.stderr
+    done = kfsr_run(folder, "upscale", "stack.tif", "-o", "-", *QUICK).ok()  # a PNG
+    assert "has 3 pages; only the first is used" in done.stderr

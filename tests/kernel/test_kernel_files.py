@@ -19,6 +19,7 @@ from kfsr.kernel import (
     Kernel,
     Provenance,
     bicubic_kernel,
+    box_kernel,
     from_div2krk,
     gaussian_kernel,
     kernel_bytes,
@@ -27,6 +28,7 @@ from kfsr.kernel import (
     save_kernel,
     to_kernelgan,
 )
+from kfsr.kernel.random import random_blur
 
 COVARIANCE = np.array([[3.0, 1.1], [1.1, 1.6]])
 KERNELS = Path(__file__).parents[3] / "shared" / "bench" / "div2krk"
@@ -50,7 +52,9 @@ def test_round_trip(suffix: str, scale: int, size: int, tmp_path: Path) -> None:
     kernel = lopsided(scale, size)
     path = tmp_path / f"k{suffix}"
     save_kernel(kernel, path)
-    back = load_kernel(str(path), scale)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*it spreads over more")  # no blur is as wide as the widest of these
+        back = load_kernel(str(path), scale)
     np.testing.assert_allclose(back.array, kernel.array, atol=1e-15)
     assert back.size == kernel.size
     assert back.scale == scale
@@ -111,6 +115,29 @@ def test_parity_is_repaired(tmp_path: Path) -> None:
     assert kernel.size == 26
     np.testing.assert_allclose(kernel.covariance, COVARIANCE, atol=0.05)
     np.testing.assert_allclose(kernel.centre, (0, 0), atol=1e-3)
+
+
+def test_an_array_for_another_scale_that_fits_is_told_by_its_spread(tmp_path: Path) -> None:
+    np.save(tmp_path / "k.npy", gaussian_kernel(np.diag([16.0, 14.0]), 4, 34).array)
+    with pytest.warns(UserWarning, match="it spreads over more than kernels for scale 2 usually do") as seen:
+        load_kernel(tmp_path / "k.npy", 2)
+    assert len(seen) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_kernel(tmp_path / "k.npy", 4)
+        load_kernel(tmp_path / "k.npy", 2, trusted=True)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_kernels_as_there_are_spread_over_no_more_than_kernels_do(scale: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    kernels = [random_blur(scale, 20 + scale, rng).sample(scale, 20 + scale) for _ in range(40)] if scale > 1 else []
+    for kernel in (*kernels, bicubic_kernel(scale), box_kernel(scale)):
+        np.save(tmp_path / "k.npy", kernel.array)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            load_kernel(tmp_path / "k.npy", scale)
+        assert not [one for one in seen if "it spreads" in str(one.message)]
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat"])

@@ -73,6 +73,16 @@ def test_patterns_are_expanded_unless_a_file_has_that_name(tree):
     assert names(find(["[b].png", "no*.png"], ENDINGS)) == ["[b].png", "no*.png"]
 
 
+def test_brackets_in_a_pattern_are_a_part_of_the_name_if_there_is_one(tree):
+    for name in ("scans [2020]/IMG[1]a.png", "scans [2020]/IMG[1]b.png", "IMG1c.png"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    found = ["scans [2020]/IMG[1]a.png", "scans [2020]/IMG[1]b.png"]
+    assert names(find(["scans [2020]/*.png"], ENDINGS)) == found
+    assert names(find(["*[2020]/IMG[1]*"], ENDINGS)) == found
+    assert names(find(["IMG[1]*.png"], ENDINGS)) == ["IMG1c.png"]
+
+
 @pytest.mark.parametrize("data", [b"a b.png\nc.png\n", b"a b.png\r\nc.png", b"a b.png\0c.png\0"], ids=repr)
 def test_lists(data):
     assert read_list(data, "list") == ["a b.png", "c.png"]

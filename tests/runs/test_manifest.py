@@ -49,6 +49,15 @@ def test_the_last_line_counts_and_half_a_line_does_not(finished):
         assert Manifest().is_finished(finished.with_name(name), source, "settings")
 
 
+def test_lines_that_are_none_are_passed_over(finished):
+    path = finished.parent / manifest.NAME
+    one = '{"file": %s, "sha256": "0", "input_sha256": "0", "settings": "s", "input": %s}\n'
+    odd = one % ('"b.png"', "5") + one % ('["c"]', '"c"') + one % ('"d.png"', '"\\u0000"') + "[1]\n7\nnull\n"
+    path.write_text(path.read_text() + odd + "[" * 100_000 + "\n")
+    assert Manifest().is_finished(finished, finished.with_name("a.png"), "settings")
+    assert [Manifest().entry(finished.with_name(name)) for name in ("b.png", "d.png")] == [None, None]
+
+
 def test_nowhere_to_write(tmp_path):
     with pytest.raises(OutputError, match="list of finished"):
         manifest.record(tmp_path / "missing" / "a.png", b"", "", "")
