@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 _GRAYS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _MASK)
 _PREMULTIPLIED, _ALPHA = 1, 2
-_COLORMAP, _EXTRA, _INK_SET = 320, 338, 332
+_PHOTOMETRIC, _EXTRA, _INK_SET = 262, 338, 332
+_FAX = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,16 @@ def pixels_of(page: TiffPage, values: npt.NDArray[Any], icc_profile: bytes | Non
     return replace(main, alpha=alpha, planes=tuple(planes))
 
 
+def meaning_of(page: TiffPage) -> int:
+    """TIFF's number of what the values are. Where the page does not say it, as libtiff takes it: black for 0, and three
+    for RGB. tifffile takes white for 0, which is right for what fax machines write."""
+    if page.tags.get(_PHOTOMETRIC) is not None or page.compression in _FAX:
+        return int(page.photometric)
+    return _RGB if page.samplesperpixel >= 3 else _BLACK_IS_ZERO
+
+
 def _colours(page: TiffPage) -> int:
-    kind = int(page.photometric)
+    kind = meaning_of(page)
     if kind in _GRAYS:
         return 1
     if kind in (_RGB, _YCBCR, _CIELAB, _ICCLAB):
@@ -73,13 +82,13 @@ def _extra(page: TiffPage, count: int) -> list[int]:
     """What the channels beside the colours are, one number each."""
     tag = page.tags.get(_EXTRA)
     if tag is None:  # some programs leave it out for alpha
-        return [_ALPHA] if count == 1 and int(page.photometric) == _RGB else [0] * count
+        return [_ALPHA] if count == 1 and meaning_of(page) == _RGB else [0] * count
     said = list(tag.value) if isinstance(tag.value, tuple) else [tag.value]
     return [int(one) for one in (said + [0] * count)[:count]]
 
 
 def _colour(page: TiffPage, values: npt.NDArray[Any], icc_profile: bytes | None, name: str) -> Pixels:
-    kind = int(page.photometric)
+    kind = meaning_of(page)
     if kind == _PALETTE:
         return _from_palette(page, values)
     if kind == _CMYK:

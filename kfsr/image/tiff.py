@@ -22,7 +22,7 @@ from kfsr.image.decode import warn_of_lost
 from kfsr.image.errors import UnsupportedError
 from kfsr.image.extras import Chunk, Extras
 from kfsr.image.jpeg import iptc_of
-from kfsr.image.pixels import Pixels, pixels_of
+from kfsr.image.pixels import Pixels, meaning_of, pixels_of
 from kfsr.image.places import PLACES
 from kfsr.image.sniff import DAMAGE
 from kfsr.image.value import Image
@@ -155,7 +155,7 @@ class Tiff:
         description = _value(directory, _DESCRIPTION) or b""
         calibration = None
         lost = ["layers"] if page.tags.get(_LAYERS) is not None else []
-        as_stored = page.shaped[0] == 1 and int(page.photometric) in _KEPT_AS_STORED
+        as_stored = page.shaped[0] == 1 and meaning_of(page) in _KEPT_AS_STORED
         if microscopy.is_description(description) and (as_stored or not description.lstrip().startswith(b"{")):
             if microscopy.is_calibrated(description):
                 across, down = (_first(directory, tag, 0.0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
@@ -246,7 +246,7 @@ def _needs_libtiff(page: TiffPage) -> bool:
     """Whether tifffile cannot make RGB of the page: YCbCr that is not compressed by JPEG or its like, and what
     programs of the nineties called JPEG."""
     decodes = page.compression in (7, 33003, 33004, 33005, 34712, 34892, 33007, 34927, 50001, 50002, 52546)
-    return (page.photometric == 6 and not decodes) or page.compression == 6
+    return (meaning_of(page) == 6 and not decodes) or page.compression == 6
 
 
 def _by_libtiff(data: bytes, page: TiffPage) -> npt.NDArray[Any]:

@@ -351,6 +351,30 @@ def test_values_of_5_6_and_5_bits_are_no_damage():
     assert np.abs(read_image(data).pixels * 255 - values).max() <= 8
 
 
+def bare_tiff(values, without):
+    """A TIFF of plain uint8 values that lacks a tag."""
+    channels = values.shape[2] if values.ndim == 3 else 1
+    numbers = {256: 64, 257: 48, 258: (8,) * channels, 259: 1, 262: 2 if channels == 3 else 1, 273: 8, 277: channels}
+    numbers |= {278: 48, 279: values.size, 284: 1}
+    entries = [
+        ifd.Entry.of(tag, ifd.LONG if tag in (273, 279) else ifd.SHORT, *(one if isinstance(one, tuple) else (one,)))
+        for tag, one in numbers.items()
+        if tag != without
+    ]
+    directory = ifd.directory_bytes(ifd.Directory(tuple(entries)), 8 + values.size)
+    return b"II*\0" + struct.pack("<I", 8 + values.size) + values.tobytes() + directory
+
+
+@pytest.mark.parametrize("without", [259, 262, 277, 278, 279, 284])
+def test_tags_that_programs_forget(without):
+    data = bare_tiff(gray_picture(), without)
+    assert np.array_equal(np.rint(read_image(data).pixels[..., 0] * 255), gray_picture())
+
+
+def test_three_channels_of_unknown_meaning_are_colours():
+    assert np.array_equal(np.rint(read_image(bare_tiff(colour_picture(), 262)).pixels * 255), colour_picture())
+
+
 @pytest.mark.parametrize(("metadata", "warned"), [({}, False), ({"axes": "YXS", "Exposure": 0.1}, True)])
 def test_tifffiles_note_of_a_shape_is_nothing_to_miss(metadata, warned):
     file = io.BytesIO()
