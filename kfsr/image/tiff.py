@@ -13,18 +13,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from kfsr.image import ifd, metadata, microscopy
 from kfsr.image.convert import is_sideways, upright
 from kfsr.image.decode import warn_of_lost
-from kfsr.image.errors import UnsupportedError
 from kfsr.image.extras import Chunk, Extras
 from kfsr.image.jpeg import iptc_of
 from kfsr.image.pixels import Pixels, meaning_of, pixels_of
 from kfsr.image.places import PLACES
 from kfsr.image.sniff import DAMAGE
+from kfsr.image.tiff_decode import decoded
 from kfsr.image.value import Image
 from kfsr.image.xmp import tidy_xmp
 
@@ -102,7 +99,8 @@ class Tiff:
         alone = alone and len(self.pages) > 1
         if alone and number:
             directory = _described(directory, self._directory(self.pages[0]))
-        found = pixels_of(page, self._decoded(page, number), _value(directory, _ICC), name)
+        values = decoded(self._data, page, number if self._without_directory else 0)
+        found = pixels_of(page, values, _value(directory, _ICC), name)
         turn = _first(directory, metadata.ORIENTATION, 1)
         sideways = is_sideways(turn)
         exif = ifd.exif_block(metadata.descriptive(directory))
@@ -126,35 +124,15 @@ class Tiff:
     def _directory(self, page: TiffPage) -> ifd.Directory:
         return ifd.read_directory(self._data, page.offset, self._file.byteorder, self._file.is_bigtiff)
 
-    def _decoded(self, page: TiffPage, number: int) -> npt.NDArray[Any]:
-        """(H, W, C)"""
-        planes, depth, height, width, samples = page.shaped
-        if depth != 1:
-            raise UnsupportedError("a volume in one page")
-        if planes * samples > _MOST_CHANNELS:
-            raise UnsupportedError(f"{planes * samples} channels")
-        _check_length(page, len(self._data))
-        if number and self._without_directory:
-            stored = np.dtype(page.dtype).newbyteorder("<" if self._file.byteorder == "<" else ">")
-            at = page.dataoffsets[0] + number * page.nbytes
-            plain = np.frombuffer(self._data, stored, planes * height * width * samples, at)
-            return np.moveaxis(plain.reshape(planes, height, width, samples), 0, -2).reshape(height, width, -1)
-        if _needs_libtiff(page) and isinstance(page.index, int):
-            return _by_libtiff(self._data, page)
-        try:
-            values = page.asarray(maxworkers=1)
-        except (ValueError, NotImplementedError, KeyError) as error:
-            if not any(word in str(error) for word in ("not supported", "not implemented", "COMPRESSION")):
-                raise
-            raise UnsupportedError(f"{_name(page.compression)} compression") from error
-        return np.moveaxis(values.reshape(planes, height, width, samples), 0, -2).reshape(height, width, -1)
-
     def _extras(self, page: TiffPage, directory: ifd.Directory, turned: bool, name: str) -> Extras:
         """turned: whether the picture is stored sideways or upside down; then its places are no longer right."""
-        tags = [] if turned else [one for one in directory.entries if one.tag in PLACES]
+        tags = [one for one in directory.entries if one.tag in PLACES]
         description = _value(directory, _DESCRIPTION) or b""
         calibration = None
         lost = ["layers"] if page.tags.get(_LAYERS) is not None else []
+        if tags and turned:
+            lost.append("place on the map (GeoTIFF)")
+            tags = []
         as_stored = page.shaped[0] == 1 and meaning_of(page) in _KEPT_AS_STORED
         if microscopy.is_description(description) and (as_stored or not description.lstrip().startswith(b"{")):
             if microscopy.is_calibrated(description):
@@ -228,36 +206,6 @@ def _is_reduced(page: TiffPage) -> bool:
     return bool(page.subfiletype & (_REDUCED | _MASK)) or (tag is not None and tag.value == _OLD_REDUCED)
 
 
-def _check_length(page: TiffPage, length: int) -> None:
-    """Raise ValueError where pixels lie beyond the end of the file: the decoder would make them up."""
-    if not page.dataoffsets:
-        raise ValueError("no pixels")
-    counts = page.databytecounts or (0,) * len(page.dataoffsets)
-    if any(offset + count > length for offset, count in zip(page.dataoffsets, counts, strict=False)):
-        raise ValueError("pixels beyond the end of the file")
-    planes, _, height, width, samples = page.shaped
-    bits = page.bitspersample * samples if isinstance(page.bitspersample, int) else sum(page.bitspersample) // planes
-    needed = planes * height * -(-width * bits // 8)
-    if page.compression == 1 and not page.is_tiled and not page.is_subsampled and sum(counts) < needed and all(counts):
-        raise ValueError(f"{sum(counts)} bytes of pixels where {needed} are needed")
-
-
-def _needs_libtiff(page: TiffPage) -> bool:
-    """Whether tifffile cannot make RGB of the page: YCbCr that is not compressed by JPEG or its like, and what
-    programs of the nineties called JPEG."""
-    decodes = page.compression in (7, 33003, 33004, 33005, 34712, 34892, 33007, 34927, 50001, 50002, 52546)
-    return (meaning_of(page) == 6 and not decodes) or page.compression == 6
-
-
-def _by_libtiff(data: bytes, page: TiffPage) -> npt.NDArray[Any]:
-    import imagecodecs
-
-    values = imagecodecs.tiff_decode(data, index=page.index, asrgb=True)
-    if values.shape != (page.imagelength, page.imagewidth, 4):
-        raise ValueError(f"decoded as {values.shape}")
-    return np.ascontiguousarray(values[..., :3])
-
-
 def _plane(one: Pixels, turn: int) -> Image:
     return Image(upright(one.pixels, turn), None, "TIFF", depth=one.depth, sample=one.sample)
 
@@ -293,7 +241,3 @@ def _first(directory: ifd.Directory, tag: int, default: Any) -> Any:
     if found is not None and found.kind == ifd.RATIONAL and len(numbers) > 1:
         return numbers[0] / numbers[1] if numbers[1] else default
     return numbers[0] if numbers else default
-
-
-def _name(compression: Any) -> str:
-    return str(getattr(compression, "name", compression))

@@ -259,6 +259,16 @@ def test_the_corners_of_a_map_stay_in_their_places(scale, raster_type, more, ord
         assert after[tag].value == before[tag].value
 
 
+def test_the_place_of_a_map_that_is_turned_is_named():
+    file = io.BytesIO()
+    tags = [(274, 3, 1, 6, True), (33550, 12, 3, (10.0, 10.0, 0.0), True), (33922, 12, 6, (0.0,) * 6, True)]
+    tifffile.imwrite(file, gray_picture(), extratags=tags, metadata=None)
+    with pytest.warns(UserWarning, match=r"m.tif: its place on the map \(GeoTIFF\) cannot be kept"):
+        found = read_image(file.getvalue(), "m.tif")
+    assert found.size == (48, 64)
+    assert not found.extras.tags
+
+
 def test_gdals_statistics_go_and_the_rest_of_its_metadata_stays():
     text = (
         b'<GDALMetadata>\n  <Item name="AREA">x</Item>\n  <Item name="STATISTICS_MEAN" sample="0">7</Item>\n'

@@ -1,6 +1,8 @@
 """TIFFs of science and print: every kind of value and compression, read and written back in its depth and range."""
 
+import contextlib
 import io
+import os
 import struct
 import warnings
 
@@ -433,3 +435,17 @@ def test_lab_of_floats():
         image = read_image(tiff(real, photometric="cielab"))
     assert image.depth == 16
     assert np.abs(image.pixels * 255 - COLOUR).mean() < 1.5
+
+
+def test_libraries_that_speak_of_damage_are_not_heard(capfd):
+    file = io.BytesIO()
+    tifffile.imwrite(file, colour_picture(), photometric="rgb", compression="png")
+    data = bytearray(file.getvalue())
+    page = tifffile.TiffFile(io.BytesIO(bytes(data))).pages[0]
+    end = page.dataoffsets[0] + page.databytecounts[0]
+    data[end - 18 : end - 16] = b"??"  # the sum of the unpacked values
+    with contextlib.suppress(InputError):
+        read_image(bytes(data))
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
