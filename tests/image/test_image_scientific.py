@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -441,9 +442,10 @@ def test_libraries_that_speak_of_damage_are_not_heard(capfd):
     file = io.BytesIO()
     tifffile.imwrite(file, colour_picture(), photometric="rgb", compression="png")
     data = bytearray(file.getvalue())
-    page = tifffile.TiffFile(io.BytesIO(bytes(data))).pages[0]
-    end = page.dataoffsets[0] + page.databytecounts[0]
-    data[end - 18 : end - 16] = b"??"  # the sum of the unpacked values
+    kind = data.rindex(b"IDAT")
+    end = kind + 4 + int.from_bytes(data[kind - 4 : kind], "big")
+    data[end - 4 : end] = b"????"  # the sum of the unpacked values
+    data[end : end + 4] = zlib.crc32(data[kind:end]).to_bytes(4, "big")
     with contextlib.suppress(InputError):
         read_image(bytes(data))
     assert capfd.readouterr() == ("", "")
