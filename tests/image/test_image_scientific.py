@@ -5,7 +5,6 @@ import io
 import os
 import struct
 import warnings
-import zlib
 
 import numpy as np
 import PIL.Image
@@ -440,12 +439,11 @@ def test_lab_of_floats():
 
 def test_libraries_that_speak_of_damage_are_not_heard(capfd):
     file = io.BytesIO()
-    tifffile.imwrite(file, colour_picture(), photometric="rgb", compression="png")
+    tifffile.imwrite(file, colour_picture(), photometric="rgb", compression="jpegxr")
     data = bytearray(file.getvalue())
-    kind = data.rindex(b"IDAT")
-    end = kind + 4 + int.from_bytes(data[kind - 4 : kind], "big")
-    data[end - 4 : end] = b"????"  # the sum of the unpacked values
-    data[end : end + 4] = zlib.crc32(data[kind:end]).to_bytes(4, "big")
+    start = data.index(b"II\xbc\1")
+    directory = start + int.from_bytes(data[start + 4 : start + 8], "little")
+    data[directory + 2 : directory + 4] = b"??"  # the number of a tag
     with contextlib.suppress(InputError):
         read_image(bytes(data))
     assert capfd.readouterr() == ("", "")
