@@ -12,6 +12,7 @@ from kfsr.cli import options
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
 from kfsr.cli.outcomes import versions
+from kfsr.cli.parsers import one_of
 from kfsr.cli.status import conclude_run
 from kfsr.cli.streams import Streams, describe
 from kfsr.recipe import Recipe
@@ -85,7 +86,7 @@ def bench(
             "--kernel-method",
             help="How the kernels are found; true takes the data set's.",
             show_default="auto",
-            **options.one_of((*estimators.names(), TRUE)),
+            **one_of((*estimators.names(), TRUE)),
         ),
     ] = None,
     recipe: Recipe,

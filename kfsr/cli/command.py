@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli.options import recipe_option
+from kfsr.cli.fields import recipe_option
 from kfsr.cli.status import conclude
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe

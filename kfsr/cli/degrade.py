@@ -12,6 +12,7 @@ from kfsr.cli import options
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
 from kfsr.cli.outcomes import follow
+from kfsr.cli.parsers import one_of
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
@@ -49,7 +50,7 @@ def degrade(
             "--like",
             help="In place of a kernel: what a phone's camera, a web site or a scanner does to a picture, drawn at "
             "random by --seed.",
-            **options.one_of(LIKE),
+            **one_of(LIKE),
         ),
     ] = None,
     output: Annotated[

@@ -11,6 +11,7 @@ from kfsr.cli import options
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
 from kfsr.cli.outcomes import follow
+from kfsr.cli.parsers import one_of
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
@@ -72,7 +73,7 @@ def kernel(
             "--channels",
             help="With --clean: one kernel for all colours of a place, or one each.",
             show_default="one",
-            **options.one_of(("one", "rgb")),
+            **one_of(("one", "rgb")),
         ),
     ] = None,
     plot: Annotated[
