@@ -121,6 +121,34 @@ def read_directory(data: bytes, offset: int, order: str, big: bool = False, dept
     return Directory(tuple(entries), inner)
 
 
+def link_of(data: bytes, offset: int, order: str, big: bool = False) -> tuple[int, int]:
+    """Where the directory at `offset` says where the next page's is, and what it says, 0 for none. Raises struct.error
+    where the directory is cut off."""
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
+    place = offset + (8 + 20 * count if big else 2 + 12 * count)
+    (following,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
+    return place, int(following)
+
+
+def broken_link(data: bytes, most: int) -> tuple[int, int] | None:
+    """The first link between the pages of a TIFF, `most` of them looked at, that leads nowhere or back: its place, and
+    how many pages there are before it. None where all are sound, and where there is no first page."""
+    order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\0", b"\0+")
+    place = 8 if big else 4
+    seen: set[int] = set()
+    try:
+        (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
+        while at and len(seen) < most:
+            if at in seen:
+                return place, len(seen)
+            following = link_of(data, at, order, big)
+            seen.add(at)
+            place, at = following
+    except (struct.error, OverflowError):
+        return (place, len(seen)) if seen else None
+    return None
+
+
 def directory_bytes(directory: Directory, at: int, big: bool = False, following: int = 0) -> bytes:
     """`directory`, little-endian, to stand at offset `at`: its tags, their values and its inner directories.
 

@@ -4,7 +4,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from kfsr.image.ifd import read_directory
+from kfsr.image.ifd import link_of, read_directory
 
 # Numbers of TIFF. A raw says in some directory that its values are a mosaic or linear sensor values, or compresses them
 # in a way that only raws have.
@@ -87,7 +87,7 @@ def _directories(data: bytes) -> Iterator[tuple[dict[int, int], bool]]:
         seen.add(at)
         try:
             directory = read_directory(data, at, order, big)
-            following = _following(data, at, order, big)
+            _, following = link_of(data, at, order, big)
         except (struct.error, OverflowError):
             continue
         below = directory.get(_SUB_IFDS)
@@ -95,10 +95,3 @@ def _directories(data: bytes) -> Iterator[tuple[dict[int, int], bool]]:
         numbers = {one.tag: one.numbers() for one in directory.entries if len(one.value) <= 64}
         yield {tag: found[0] for tag, found in numbers.items() if found}, first
         first = False
-
-
-def _following(data: bytes, at: int, order: str, big: bool) -> int:
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
-    place = at + (8 + 20 * count if big else 2 + 12 * count)
-    (following,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
-    return int(following)

@@ -121,6 +121,8 @@ def read_pages(
     with _damage_in_words(name, kind):
         file = Tiff(data)
         count = len(file.pages)
+        if file.slight:
+            asked.slight(file.slight)
 
     def read_page(number: int, alone: bool = False) -> Image:
         said = name if count == 1 else f"{name}: page {number + 1}"

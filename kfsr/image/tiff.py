@@ -42,13 +42,26 @@ _INCH, _CENTIMETRE, _NO_UNIT = 2, 3, 1
 
 class Tiff:
     """A TIFF that is open. Its pages are those of full size: reduced ones, previews and masks do not count.
+    slight: what is wrong with it and does not touch these pages, "" where nothing is.
 
     Raises what tifffile raises for damaged files.
     """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._file = open_quietly(io.BytesIO(data))
+        self.slight = ""
+        file = io.BytesIO(data)
+        broken = ifd.broken_link(data, _MOST_PAGES)
+        if broken is None:
+            self._file = open_quietly(file)
+            return
+        place, count = broken
+        self.slight = f"behind page {count} the way to the next one leads nowhere or back"
+        width = 8 if data[2:4] in (b"+\0", b"\0+") else 4
+        _put(file, place, bytes(width))
+        self._file = open_quietly(file)
+        len(self._file.pages)  # finds them all
+        _put(file, place, data[place : place + width])  # where all is damage, it may be pixels
 
     @cached_property
     def pages(self) -> list[TiffPage]:
@@ -179,6 +192,12 @@ def open_quietly(file: Any) -> TiffFile:
         log.addHandler(logging.NullHandler())
         log.propagate = False
     return tifffile.TiffFile(file)
+
+
+def _put(file: io.BytesIO, place: int, content: bytes) -> None:
+    file.seek(place)
+    file.write(content)
+    file.seek(0)
 
 
 def one_page_of(image: Image) -> Image:

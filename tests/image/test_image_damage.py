@@ -9,11 +9,12 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from image_files import colour_picture, exif_block, file_bytes, png_bytes, png_chunk, rgb_profile
 from PIL import PngImagePlugin
 
 from kfsr.errors import InputError
-from kfsr.image import encode_image, read_image
+from kfsr.image import encode_image, ifd, read_image, read_pages
 
 
 def large_profile():
@@ -132,3 +133,37 @@ def test_pixels_with_a_wrong_checksum_that_do_not_unpack_are_damage():
 def test_a_million_tiny_chunks_take_no_time():
     data = PNG[:33] + png_chunk(b"tEXt", b"a\0b") * 300_000 + PNG[33:]
     assert len(read_image(data).extras.texts) == 300_001
+
+
+def pages_with_link(number, target, big):
+    """A TIFF of three pages, in which that one leads to `target` of the directories' places and the file's length."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, bigtiff=big) as writer:
+        for n in range(1, 4):
+            writer.write(colour_picture() // n, photometric="rgb", metadata=None)
+    data = bytearray(file.getvalue())
+    places = [page.offset for page in tifffile.TiffFile(io.BytesIO(bytes(data))).pages]
+    place, _ = ifd.link_of(data, places[number], "<", big)
+    struct.pack_into("<Q" if big else "<I", data, place, target(places, len(data)))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    ("number", "target", "pages"),
+    [
+        (2, lambda places, length: places[0], 3),
+        (0, lambda places, length: places[0], 1),
+        (1, lambda places, length: length + 1000, 2),
+        (1, lambda places, length: length - 4, 2),
+    ],
+)
+def test_a_tiff_whose_pages_lead_nowhere_or_back(number, target, pages, big):
+    data = pages_with_link(number, target, big)
+    with pytest.warns(UserWarning, match=rf"slightly damaged \(behind page {pages} the way to the next one"):
+        found = read_pages(data, "a.tif")
+    assert found.count == pages
+    for n, page in enumerate(found, 1):
+        assert np.array_equal(np.rint(page.pixels * 255), colour_picture() // n)
+    with pytest.raises(InputError, match=r"slightly damaged \(behind page"):
+        read_pages(data, "a.tif", strict=True)
