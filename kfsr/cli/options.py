@@ -108,9 +108,13 @@ def find_inputs(streams: Streams, names: Sequence[str], list_file: str | None, r
     """
     if list_file == STREAM and STREAM in names:
         raise UsageError("'-' cannot be a picture and the list of --files-from at once")
+    from kfsr.image import looks_like_picture
+
     listed: list[str] = []
     if list_file is not None:
         about = "standard input" if list_file == STREAM else list_file
+        if list_file != STREAM and os.path.isfile(list_file) and looks_like_picture(Path(list_file)):  # noqa: PTH113
+            raise UsageError(f"{list_file}: is a picture and no list of names; write it without --files-from")
         data = streams.read("a list") if list_file == STREAM else _bytes_of_list(Path(list_file))
         listed = read_list(data, about)
     return find_pictures(names, recursive, listed)

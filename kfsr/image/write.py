@@ -128,7 +128,7 @@ def _with_segments(data: bytes, image: Image, prefix: str) -> bytes:
         blocks.append((0xED, jpeg.PHOTOSHOP + jpeg.resources_of(extras.iptc)))
     if too_large := [marker for marker, content in blocks if len(content) > jpeg.SEGMENT]:
         names = " and ".join("IPTC" if marker == 0xED else "the comment" for marker in dict.fromkeys(too_large))
-        warn(f"{prefix}{names} is too large for JPEG and is left out")
+        warn(f"{prefix}JPEG has no room for {names}; left out")
     return jpeg.with_segments(data, [one for one in blocks if len(one[1]) <= jpeg.SEGMENT])
 
 

@@ -92,7 +92,8 @@ def prepare(
         raise UsageError("a field of kernels is kept in a .npz file; name it with -o")
     if plot is not None:
         format_by_suffix(plot)
-        plan([Source(blurred[0].path)], str(plot), lambda picture: picture.name, keep=keep)
+        kernel = [] if jobs[0].target is None else [jobs[0].target]
+        plan([Source(blurred[0].path)], str(plot), lambda picture: picture.name, keep=[*keep, *kernel])
     for seen in checks.look([Job(source.path, None) for source in (*blurred, *clean)], machine, on_event):
         if seen.job.problem is not None:
             raise seen.job.problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -51,8 +52,11 @@ def result_name(source: Path, template: str, recipe: Recipe) -> str:
     parent = Path(os.path.realpath(source)).parent.name
     values = (source.stem, factor, size, ext, source.suffix.removeprefix("."), parent)
     try:
+        asked = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        if not asked <= set(FIELDS):  # nor parts of them, as {stem.title}
+            raise ValueError("other fields")
         name = template.format(**dict(zip(FIELDS, values, strict=True)))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         fields = ", ".join(f"{{{one}}}" for one in FIELDS)
         raise UsageError(f"--name {template}: only {fields} are filled in") from error
     if Path(name).name != name:

@@ -289,3 +289,18 @@ def test_a_link_that_goes_round_is_named_once(photos):
     (photos / "loop.png").symlink_to("loop.png")
     line = kfsr_run(photos, "upscale", "loop.png", *QUICK).error_line(4)
     assert line.count("loop.png") == 1
+
+
+def test_a_picture_that_is_given_as_a_list(photos):
+    line = kfsr_run(photos, "upscale", "--files-from", "face.png", *QUICK).error_line(2)
+    assert "face.png: is a picture and no list of names; write it without --files-from" in line
+
+
+@POSIX
+def test_a_list_from_a_pipe_is_read_once(photos):
+    os.mkfifo(photos / "list")
+    writer = threading.Thread(target=lambda: (photos / "list").write_text("face.png\ngray.png\n"))
+    writer.start()
+    kfsr_run(photos, "upscale", "--files-from", "list", "-o", "out/", *QUICK).ok()
+    writer.join()
+    assert names(photos / "out") == ["face_x2.png", "gray_x2.png"]

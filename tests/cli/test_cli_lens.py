@@ -67,6 +67,7 @@ def test_a_lens_is_measured_drawn_and_used(heaps):
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "0x2"), 2, "takes 1 to 32"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "20x20"), 4, "take a coarser grid"),
         (("soft", "--grid", "2x2", "-o", "k.npz"), 2, "add --clean"),
+        (("soft", "--clean", "sharp", "-o", "k.png", "--plot", "k.png"), 2, "k.png is already used for something else"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--method", "shake"), 2, "leave --method and --init out"),
     ],
 )

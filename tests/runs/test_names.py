@@ -30,6 +30,13 @@ def test_every_field():
         named("a.png", "{date}.png")
 
 
+@pytest.mark.parametrize("template", ["{stem.__class__}", "{stem[0]}", "{0}", "{}", "{other}", "{", "{stem:d}"])
+def test_nothing_else_is_filled_in(template):
+    with pytest.raises(UsageError, match=r"only \{stem\}, "):
+        result_name(Path("a.png"), template, Recipe())
+    assert result_name(Path("abcdef.png"), "{stem:.3}{{{ext}", Recipe()) == "abc{.png"
+
+
 def test_a_format_changes_the_ending():
     assert named("a.png", format="jpg") == "a_x2.jpg"
     assert named("a.JPEG", format="jpg") == "a_x2.JPEG"
