@@ -99,7 +99,7 @@ def sources() -> list[tuple[str, bytes]]:
     }
     sixteen = Image.from_array(np.dstack([deep, deep[..., 0]]))
     files |= {"sixteen_alpha.png": encode_image(sixteen, "PNG"), "sixteen.tif": encode_image(sixteen, "TIFF")}
-    files |= scientific_tiffs() | with_side_parts(small, gray)
+    files |= scientific_tiffs() | with_side_parts(small, gray) | in_odd_places(small, palette)
     with suppress(ImportError):  # an extra
         import pillow_heif
 
@@ -140,7 +140,7 @@ def scientific_tiffs() -> dict[str, bytes]:
         "stack.ome.tif": (np.stack([gray, gray]), {"metadata": ome}),
         "stack_imagej.tif": (np.stack([gray, gray]).astype(np.uint16), {"imagej": True, "metadata": imagej}),
     }
-    for codec in ("lerc", "jpeg2000", "webp", "zstd", "jpeg", "lzma", "jpegxl", "png"):
+    for codec in ("lerc", "jpeg2000", "webp", "zstd", "jpeg", "lzma", "jpegxl", "jpegxr", "png"):
         kinds[f"{codec}_inside.tif"] = (colour, {"photometric": "rgb", "compression": codec})
     return {
         name: _saved(lambda f, v, o=options: tifffile.imwrite(f, v, **o), v) for name, (v, options) in kinds.items()
@@ -173,6 +173,32 @@ def with_side_parts(small, gray) -> dict[str, bytes]:
         "endless.jpg": photo[:-2],
         "views.jpg": file_bytes(small, "MPO", **frames),
         "ten_bits.avif": ten_bits,
+    }
+
+
+def in_odd_places(small, palette) -> dict[str, bytes]:
+    """A 16-bit PNG in passes; profiles and XMP in GIF and BMP, which libraries do not find."""
+    import numpy as np
+    from image.image_files import file_bytes, png_chunk, rgb_profile
+
+    deep = np.asarray(small).astype(">u2") * 257
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    rows = b"".join(b"\0" + row.tobytes() for x, y, right, down in passes for row in deep[y::down, x::right])
+    header = struct.pack(">IIBBBBB", small.width, small.height, 16, 2, 0, 0, 1)
+    chunks = [png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b"")]
+    gif, profile = file_bytes(palette, "GIF"), rgb_profile()
+    at = 13 + (3 << ((gif[10] & 7) + 1))
+    blocks = b"".join(bytes([len(profile[n : n + 255])]) + profile[n : n + 255] for n in range(0, len(profile), 255))
+    parts = b"\x21\xff\x0bICCRGBG1012" + blocks + b"\0"
+    parts += b"\x21\xff\x0bXMP DataXMP" + _XMP.encode() + b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    pixels = np.asarray(small)[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, *small.size, 1, 24, 0, len(pixels), 2835, 2835, 0, 0) + bytes(16)
+    head += b"DEBM" + bytes(48) + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+    bmp = b"BM" + struct.pack("<IHHI", 138 + len(pixels) + len(profile), 0, 0, 138) + head + pixels + profile
+    return {
+        "passes.png": b"\x89PNG\r\n\x1a\n" + b"".join(chunks),
+        "applications.gif": gif[:at] + parts + gif[at:],
+        "profile.bmp": bmp,
     }
 
 
