@@ -19,7 +19,7 @@ from kfsr.image.errors import UnsupportedError
 from kfsr.image.formats import readable_formats, why_unreadable
 from kfsr.image.heic import decode_heic, heic_size
 from kfsr.image.png import DamagedError
-from kfsr.image.tiff import Tiff, one_page_of, open_quietly
+from kfsr.image.tiff import Tiff, one_page_of, open_quietly, size_of
 from kfsr.image.value import Image
 
 # Pillow's own alarm level for decompression bombs; its hard stop is at twice this.
@@ -237,8 +237,7 @@ def _check_header(file: BinaryIO, kind: str, limit: int, name: str) -> None:
     with warnings.catch_warnings(), suppress(*_DECODE_ERRORS):
         warnings.simplefilter("ignore")
         if kind == "TIFF":
-            page = open_quietly(file).pages.first
-            _check_size((page.imagewidth, page.imagelength), limit, name)
+            _check_size(size_of(open_quietly(file).pages.first.aspage()), limit, name)
         else:
             _check_size(png_size(file.read(sniff.HEAD)) if kind == "PNG" else OPENERS[kind](file).size, limit, name)
 

@@ -91,8 +91,7 @@ class Tiff:
 
     def size(self, number: int = 0) -> tuple[int, int]:
         """Width and height as the page is stored."""
-        page = self.pages[number]
-        return int(page.imagewidth), int(page.imagelength)
+        return size_of(self.pages[number])
 
     def image(
         self, number: int, name: str, check_size: Callable[[tuple[int, int]], None], *, alone: bool = False
@@ -105,7 +104,7 @@ class Tiff:
         damaged ones.
         """
         page = self.pages[number]
-        check_size((page.imagewidth, page.imagelength))
+        check_size(size_of(page))
         directory = self._directory(page)
         if number and self._without_directory:
             directory = directory.without([_DESCRIPTION, microscopy.IMAGEJ_SIZES, microscopy.IMAGEJ])
@@ -180,6 +179,14 @@ def _imagej_about(page: TiffPage) -> dict[str, Any]:
 
 def _imagej_outlines(page: TiffPage) -> bool:
     return bool({"ROI", "Overlays"} & set(_imagej_about(page)))
+
+
+def size_of(page: TiffPage) -> tuple[int, int]:
+    """Width and height of a page. ValueError where they are no numbers: tifffile hands out what the tags hold."""
+    size: tuple[Any, Any] = page.imagewidth, page.imagelength
+    if not all(isinstance(one, int) for one in size):
+        raise ValueError("width and height are no numbers")
+    return size
 
 
 def open_quietly(file: Any) -> TiffFile:

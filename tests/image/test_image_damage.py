@@ -167,3 +167,17 @@ def test_a_tiff_whose_pages_lead_nowhere_or_back(number, target, pages, big):
         assert np.array_equal(np.rint(page.pixels * 255), colour_picture() // n)
     with pytest.raises(InputError, match=r"slightly damaged \(behind page"):
         read_pages(data, "a.tif", strict=True)
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_size_that_is_a_text(tag, tmp_path):
+    """Multiplied by the other side it filled the memory."""
+    data = bytearray(file_bytes(colour_picture(), "TIFF"))
+    for page in tifffile.TiffFile(io.BytesIO(bytes(data))).pages:
+        struct.pack_into("<HHI4s", data, page.tags[tag].offset, tag, 2, 4, b"abc\0")
+        other = page.tags[513 - tag].offset
+        struct.pack_into("<HHII", data, other, 513 - tag, 4, 1, 2**32 - 1)
+    (tmp_path / "a.tif").write_bytes(data)
+    for source in (bytes(data), tmp_path / "a.tif"):
+        with pytest.raises(InputError, match="damaged or incomplete TIFF file"):
+            read_image(source)
