@@ -126,33 +126,28 @@ class EdgesSettings:
     """windows, window: how many squares of how many low-resolution pixels. support: the kernel's, in low-resolution
     pixels. start_deviation: of the first, round kernel, low-resolution pixels. sharpness: the L0 weight, from many
     edges left out to few. last_coupling: ends the splitting. inertia: what of a step's coupling holds x where it was.
-    smallness, smoothness: of the kernel. cut: share of the peak under which it is noise. polish_iterations,
-    polish_sharpness: of a kernel that is known roughly. share: of a kernel's weight that is tried elsewhere, in
-    `directions` at each of `distances`, low-resolution pixels, with `trial_iterations` on one window; tries: how many
-    of these are polished; least_gain: share by which the objective must fall. uncertainty: of the result, for the
-    solver that was trained with it."""
+    edge_width: deviation of a photograph's own edges, pixels of the finer grid. smallness, smoothness: of the kernel.
+    cut: share of the peak under which a value is noise; island: share of the weight under which a part is (the far end
+    of a path often is one at first). polish_iterations, polish_sharpness: of a kernel that is known roughly.
+    uncertainty: of the result, for the solver that was trained with it."""
 
     windows: int = 4
-    window: int = 128
+    window: int = 160
     support: int = 7
-    start_deviation: float = 0.8
+    start_deviation: float = 1.5
     iterations: int = 14
     sharpness_start: float = 2e-3
     sharpness_decay: float = 0.91
     sharpness_end: float = 5e-4
     last_coupling: float = 1e3
     inertia: float = 0.03
+    edge_width: float = 0.4
     smallness: float = 0.01
-    smoothness: float = 0.02
-    cut: float = 0.03
+    smoothness: float = 0.03
+    cut: float = 0.02
+    island: float = 0.03
     polish_iterations: int = 8
     polish_sharpness: float = 1e-3
-    share: float = 0.3
-    directions: int = 12
-    distances: tuple[float, ...] = (1.8, 3.0)
-    trial_iterations: int = 1
-    tries: int = 2
-    least_gain: float = 0.012
     uncertainty: float = 0.9
 
 
@@ -326,7 +321,8 @@ class RefineSettings:
     noise: from which on, [-1, 1] units, it is held more; most_noise: from which on nothing is
     refined. rim: low-resolution pixels left out along the window's
     border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
-    window with enough equations."""
+    window with enough equations. free_...: the same for a kernel of any form, in `free_rounds` on `free_windows`, with
+    that share of the edges, the strongest; free_smallness, free_smoothness: of the kernel."""
 
     window: int = 512
     uncertainty: float = 0.5
@@ -337,6 +333,14 @@ class RefineSettings:
     rim: int = 4
     cut: float = 0.015
     smallest: int = 96
+    free_rounds: int = 2
+    free_windows: int = 3
+    free_uncertainty: float = 0.3
+    free_edges: float = 0.2
+    free_inertia: float = 0.3
+    free_smallness: float = 0.01
+    free_smoothness: float = 0.02
+    free_cut: float = 0.03
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
         ("[settings.ikl]\nwarm = 1", "no settings.ikl.warm; did you mean warm_up"),
         ("[settings.refine.inertia]\nx2 = true", "settings.refine.inertia.x2 is of type float"),
         ("settings = 3", "a table"),
-        ("[settings.edges]\ndistances = ['far']", "settings.edges.distances is of type float"),
+        ("[settings.shake]\nsharpness_starts = ['far']", "settings.shake.sharpness_starts is of type float"),
         ("preset = 'magic'", "fast, balanced, best"),
         ("scale = ", "not a recipe"),
         ("kernel = 'k.npy'\nkernel_method = 'ikl'", "--kernel gives the kernel"),

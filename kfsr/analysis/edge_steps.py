@@ -35,7 +35,7 @@ def few_edges(observed: Tensor, kernel: Tensor, sharpness: float, edge_width: fl
     margin = kernel.shape[0] // 2 + 4
     y = padded(observed[:, None], margin, fast=True)[:, 0]
     shape = (y.shape[-2], y.shape[-1])
-    soft = _gaussian(shape, edge_width)
+    soft = gaussian_transfer(shape, edge_width)
     blur = transfer_function(kernel, 1, shape)[:, : shape[1] // 2 + 1] * soft
     rows, cols = (difference_transfer(shape, axis)[:, : shape[1] // 2 + 1].contiguous() for axis in (0, 1))
     power, roughness = blur.abs().square(), rows.abs().square() + cols.abs().square()
@@ -130,7 +130,7 @@ def not_negative(
     return torch.from_numpy(k)
 
 
-def _gaussian(shape: tuple[int, int], deviation: float) -> Tensor:
+def gaussian_transfer(shape: tuple[int, int], deviation: float) -> Tensor:
     """Half a spectrum (H, W // 2 + 1): transfer function of a Gaussian."""
     squared = torch.fft.fftfreq(shape[0])[:, None] ** 2 + torch.fft.rfftfreq(shape[1])[None] ** 2
     return torch.exp(-2 * (math.pi * deviation) ** 2 * squared)

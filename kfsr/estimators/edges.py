@@ -1,11 +1,12 @@
 """A kernel of any form from a picture's edges: camera shake, boxes, corners.
 
 Blind deconvolution whose only prior is that a picture has few edges and that they are sharp (L0 norm of gradients; Xu,
-Zheng and Jia 2013, Pan et al. 2014), on a grid `FINER` than the picture's. With A_k = degrade, two steps alternate:
+Zheng and Jia 2013, Pan et al. 2014), on a grid `FINER` than the picture's. With A_k = degrade and g a narrow Gaussian,
+two steps alternate:
 
-(1) the latent picture x = argmin |A_k x - y|^2 + lambda |grad x|_0, by half-quadratic splitting: small gradients are
-    removed altogether, so that x has steps where y has slopes;
-(2) the kernel k = argmin |A_k grad x - grad y|^2 + smoothness, k >= 0.
+(1) the latent picture g * x, where x = argmin |A_k (g * x) - y|^2 + lambda |grad x|_0, by half-quadratic splitting:
+    small gradients are removed altogether, so that x has steps where y has slopes, and g the width of an edge;
+(2) the kernel k = argmin |A_k grad (g * x) - grad y|^2 + smoothness, k >= 0.
 
 Each linear system is solved exactly: those of (1) in the Fourier domain (Zhao et al. 2016, with any regulariser that is
 diagonal there), those of (2) as normal equations over all pixels of several windows.
@@ -13,10 +14,8 @@ diagonal there), those of (2) as normal equations over all pixels of several win
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 import scipy.ndimage as ndi
@@ -24,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kfsr.analysis.edge_steps import gaussian_transfer
 from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
@@ -31,7 +31,7 @@ from kfsr.estimators.method import Estimator, uncertainty_of_windows
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
-from kfsr.operator.fit import normal_equations
+from kfsr.operator.fit import normal_equations, not_negative
 from kfsr.operator.fourier import circular_degrade, difference_transfer, fold_half, transfer_function, unfold_half
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
@@ -84,42 +84,6 @@ def objective(
     return _objective(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
 
 
-def with_missing_part(
-    luminance: np.ndarray | Sequence[np.ndarray],
-    kernel: Kernel,
-    settings: EdgesSettings | None = None,
-    *,
-    progress: Progress = silent,
-) -> Kernel:
-    """`kernel` with a part that it lacks, or itself when it lacks none; luminance: as `estimate` takes it.
-
-    A long trace with one bright end is often found without its tail, and alternating (1) and (2) does not lead from
-    there to the whole. So a share of the kernel's weight is moved to one of many places around it; the best few of
-    these trials are polished, and the best of those is taken if its `objective` is clearly lower.
-    """
-    cfg = settings or EdgesSettings()
-    windows = _windows(luminance, cfg)
-    places = list(itertools.product(cfg.distances, np.arange(cfg.directions) * 2 * math.pi / cfg.directions))
-    total = len(places) + cfg.tries
-    known, best = _on_finer_grid(kernel, cfg.support), kernel
-    least = (1 - cfg.least_gain) * _objective(windows, known, cfg)
-    trials: list[tuple[float, Tensor]] = []
-    for step, (distance, angle) in enumerate(places):
-        trial = _with_part(known, cfg.share, distance * FINER, angle)
-        with suppress(NothingToLearn):  # the trial is so wrong that it leaves no edges
-            trial = _alternated(windows[:1], trial, cfg, cfg.trial_iterations, cfg.sharpness_end)
-            trials.append((_objective(windows[:1], trial, cfg), trial))
-        progress("edges, missing part", step + 1, total)
-    for step, (_, trial) in enumerate(sorted(trials, key=lambda one: one[0])[: cfg.tries]):
-        with suppress(NothingToLearn):
-            polished = _polished(windows, trial, cfg)
-            reached = _objective(windows, polished, cfg)
-            if reached < least:
-                best, least = _on_high_res_grid(polished, kernel.scale, kernel.provenance), reached
-        progress("edges, missing part", len(places) + step + 1, total)
-    return best
-
-
 def _windows(luminance: np.ndarray | Sequence[np.ndarray], cfg: EdgesSettings) -> list[Tensor]:
     planes = [luminance] if isinstance(luminance, np.ndarray) else luminance
     for plane in planes:
@@ -160,7 +124,7 @@ def _alternated(
         # (2) the kernel between all of these pictures and their windows
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
         check_finite("edges estimate", (matrix, right))
-        kernel = _cleaned(_not_negative(matrix, right, cfg), cfg.cut)
+        kernel = _cleaned(not_negative(matrix, right, cfg.smallness, cfg.smoothness), cfg)
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
         progress("edges", step + 1, iterations)
     return kernel
@@ -175,14 +139,6 @@ def _objective(windows: list[Tensor], kernel: Tensor, cfg: EdgesSettings) -> flo
         edges = int((down**2 + right**2 >= 2 * cfg.sharpness_end / cfg.last_coupling).sum())
         total += misfit + cfg.sharpness_end * edges
     return total
-
-
-def _with_part(kernel: Tensor, share: float, distance: float, angle: float) -> Tensor:
-    """The kernel with a `share` of its weight moved to a round spot at `distance` grid pixels from its middle."""
-    i = torch.arange(kernel.shape[0]) - (kernel.shape[0] - 1) / 2
-    rows, cols = i[:, None] - distance * math.sin(angle), i[None] - distance * math.cos(angle)
-    spot = torch.exp(-(rows**2 + cols**2) / (2 * (FINER / 2) ** 2))
-    return (1 - share) * kernel + share * spot / spot.sum()
 
 
 def _periodic(low_res: Tensor) -> Tensor:
@@ -210,14 +166,15 @@ def _on_finer_grid(kernel: Kernel, support: int) -> Tensor:
 
 
 def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSettings) -> Tensor:
-    """(1): the latent picture (2h, 2w) of `low_res` (h, w), by half-quadratic splitting with growing coupling.
+    """(1): the latent picture g * x (2h, 2w) of `low_res` (h, w), by half-quadratic splitting with growing coupling.
 
     Each update solves (A^T A + D) x = A^T y + r, where D and r couple x to the gradients that were kept and, weakly, to
     its last value; D is diagonal in the Fourier domain.
     """
     shape = (low_res.shape[0] * FINER, low_res.shape[1] * FINER)
     half = slice(shape[1] // 2 + 1)  # of every spectrum: the pictures are real
-    blur = transfer_function(kernel, FINER, shape)[:, half].contiguous()
+    soft = gaussian_transfer(shape, cfg.edge_width)
+    blur = transfer_function(kernel, FINER, shape)[:, half] * soft
     power, conjugate = blur.abs() ** 2, blur.conj()
     spread = torch.zeros(shape)
     spread[::FINER, ::FINER] = low_res
@@ -238,46 +195,16 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
         aliases = unfold_half(seen / (weight + 1), FINER, shape[1])
         x = torch.fft.irfft2((total - conjugate * aliases) / regulariser, s=shape)
         coupling *= 2
-    return x
+    return torch.fft.irfft2(soft * torch.fft.rfft2(x), s=shape)
 
 
-def _not_negative(matrix: Tensor, right: Tensor, cfg: EdgesSettings) -> Tensor:
-    """argmin k' M k / 2 - k' r over k >= 0, plus penalties on large and on rough k, by FISTA; (K, K), sum 1."""
-    count = len(right)
-    size = math.isqrt(count)
-    weight = float(matrix.diagonal().mean())
-    if weight < 1e-12:
-        raise NothingToLearn("the picture has no edges to learn a kernel from")
-    m = matrix / weight + cfg.smallness * torch.eye(count, dtype=matrix.dtype) + cfg.smoothness * _laplacian(size)
-    r = right / weight
-    k = torch.linalg.solve(m, r).clamp(min=0)
-    step = 1 / float(torch.linalg.eigvalsh(m)[-1])
-    ahead, momentum = k, 1.0
-    for _ in range(60):
-        last, k = k, (ahead - step * (m @ ahead - r)).clamp(min=0)
-        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = k + (before - 1) / momentum * (k - last)
-    if float(k.sum()) <= 0:
-        raise NothingToLearn("no kernel can be learned from the picture's edges")
-    return (k / k.sum()).reshape(size, size).float()
-
-
-def _laplacian(size: int) -> Tensor:
-    """The matrix L for which k' L k is the sum of squared differences between neighbours of a (size, size) k."""
-    line = 2 * torch.eye(size) - torch.diag(torch.ones(size - 1), 1) - torch.diag(torch.ones(size - 1), -1)
-    line[0, 0] = line[-1, -1] = 1
-    one = torch.eye(size)
-    return (torch.kron(line, one) + torch.kron(one, line)).double()
-
-
-def _cleaned(kernel: Tensor, cut: float) -> Tensor:
-    """Without values below `cut` times the peak and without islands of less than a tenth of the weight; centred."""
+def _cleaned(kernel: Tensor, cfg: EdgesSettings) -> Tensor:
+    """Without values below `cut` times the peak and without islands of less than `island` of the weight; centred."""
     k = kernel.double().numpy().copy()
-    k[k < cut * k.max()] = 0
+    k[k < cfg.cut * k.max()] = 0
     islands, count = ndi.label(k > 0, structure=np.ones((3, 3)))
-    for island in range(1, count + 1):
-        if k[islands == island].sum() < 0.1 * k.sum():
-            k[islands == island] = 0
+    weights = ndi.sum_labels(k, islands, np.arange(count + 1))
+    k[weights[islands] < cfg.island * k.sum()] = 0
     middle = (np.array(k.shape) - 1) / 2
     k = ndi.shift(k, middle - np.array(ndi.center_of_mass(k)), order=1).clip(0)
     return torch.from_numpy(k / k.sum()).float()
@@ -293,20 +220,16 @@ def _on_high_res_grid(kernel: Tensor, scale: int, provenance: Provenance) -> Ker
 
 
 def of_problem(problem: Problem, start: Kernel | None = None) -> Kernel:
-    """`estimate` for a problem's pictures; a missing part is not looked for yet."""
+    """`estimate` for a problem's pictures."""
     with problem.timed("edges"):
         cfg = problem.settings.edges
         return estimate(problem.luminances, problem.scale, cfg, start=start, progress=problem.progress)
 
 
-def completed(problem: Problem, kernel: Kernel) -> Kernel:
-    """The kernel with the part that it lacks (`with_missing_part`), where a problem's pictures show one."""
-    with problem.timed("edges"):
-        return with_missing_part(problem.luminances, kernel, problem.settings.edges, progress=problem.progress)
-
-
 METHOD = Estimator(
-    estimate=lambda problem: completed(problem, of_problem(problem)),
+    estimate=of_problem,
     seconds=lambda pixels, recipe: SECONDS,
+    refined=True,
+    any_form=True,
     uncertainty=uncertainty_of_windows,
 )

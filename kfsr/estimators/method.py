@@ -33,9 +33,9 @@ class Estimator:
     seconds, memory: of one thread, and bytes beside the picture, that it takes for so many low-resolution pixels with
     a recipe. scales: where it is defined. inits: kernels it can start from, by name, the first by default. estimated:
     False for a kernel that is assumed, whatever the picture. refined: whether the fine form that the solver finds
-    helps its kernel. joint: finds the whole high-resolution picture as well, for a
-    method that can. uncertainty: of its kernel, for the solver; None
-    where it cannot tell.
+    helps its kernel. any_form: whether that is found as for paths and boxes, which are known less well than a Gaussian.
+    joint: finds the whole high-resolution picture as well, for a method that can. uncertainty: of its kernel, for the
+    solver; None where it cannot tell.
     """
 
     estimate: Callable[[Problem], Kernel]
@@ -45,5 +45,6 @@ class Estimator:
     inits: tuple[str, ...] = ("spectral",)
     estimated: bool = True
     refined: bool = False
+    any_form: bool = False
     joint: Callable[[Problem], tuple[Tensor, Kernel]] | None = None
     uncertainty: Callable[[Problem, Kernel], float | None] = _unknown

@@ -7,16 +7,21 @@ import math
 import torch
 from torch import Tensor
 
+from kfsr.errors import NothingToLearn
+
 RAMP = 12
 """Low-resolution pixels over which the equations' weight rises from 0 to 1 beyond the rim."""
 
 
-def normal_equations(high_res: Tensor, low_res: Tensor, size: int, scale: int, rim: int) -> tuple[Tensor, Tensor]:
+def normal_equations(
+    high_res: Tensor, low_res: Tensor, size: int, scale: int, rim: int, strongest: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """A^T A (K^2, K^2) and A^T b (K^2), float64, of min_k |degrade(d high_res, k) - d low_res|^2, with A k = degrade.
 
     d: the differences by one low-resolution pixel along both axes, so that brightness does not matter. high_res
     (s*h, s*w), low_res (h, w), size K = s (mod 2), k canonical and flattened. rim: low-resolution pixels along the
     border that are left out; beyond it weights rise smoothly, and with 0 all count alike and the border is circular.
+    strongest: share of the differences of high_res that are kept, the others count as 0.
 
     An entry of A^T A is a correlation of two of the s*s polyphase components of d high_res, so all of them come from
     a few Fourier transforms. That takes each component to be weighted where it lies, not where the equation does,
@@ -27,8 +32,13 @@ def normal_equations(high_res: Tensor, low_res: Tensor, size: int, scale: int, r
     fine, coarse = fine.to(high_res.device), coarse.to(high_res.device)
     x, y = high_res.double(), low_res.double()
     cross, right = x.new_zeros(()), x.new_zeros(())
+    both = [torch.roll(x, -scale, axis) - x for axis in (0, 1)]
+    if strongest < 1:
+        strength = both[0].square() + both[1].square()
+        rank = max(1, round((1 - strongest) * strength.numel()))
+        both = [one * (strength > strength.flatten().kthvalue(rank).values) for one in both]
     for axis in (0, 1):
-        differences = fine * (torch.roll(x, -scale, axis) - x)
+        differences = fine * both[axis]
         phases = torch.fft.rfft2(differences.reshape(h, scale, w, scale).permute(1, 3, 0, 2))
         wanted = torch.fft.rfft2(coarse * (torch.roll(y, -1, axis) - y))
         cross = cross + phases.conj()[:, :, None, None] * phases
@@ -44,6 +54,40 @@ def normal_equations(high_res: Tensor, low_res: Tensor, size: int, scale: int, r
     matrix = cross[(phase[a], phase[b], phase[c], phase[d], *lags)].reshape(size**2, size**2)
     vector = right[phase[:, None], phase, (step % h)[:, None], step % w].flatten()
     return matrix, vector
+
+
+def not_negative(matrix: Tensor, right: Tensor, smallness: float, smoothness: float) -> Tensor:
+    """argmin k' M k / 2 - k' r + smallness |k|^2 / 2 + smoothness |grad k|^2 / 2 over k >= 0, by FISTA (Beck and
+    Teboulle 2009); (K, K) float32, scaled to sum 1.
+
+    matrix (K^2, K^2), right (K^2,), float64; both weights are against the mean of the matrix's diagonal. Raises
+    NothingToLearn where that is 0 or nothing is left of k.
+    """
+    count = len(right)
+    size = math.isqrt(count)
+    weight = float(matrix.diagonal().mean())
+    if weight < 1e-12:
+        raise NothingToLearn("the picture has no edges to learn a kernel from")
+    m = matrix / weight + smallness * torch.eye(count, dtype=matrix.dtype) + smoothness * laplacian(size)
+    r = right / weight
+    k = torch.linalg.solve(m, r).clamp(min=0)
+    step = 1 / float(torch.linalg.eigvalsh(m)[-1])
+    ahead, momentum = k, 1.0
+    for _ in range(60):
+        last, k = k, (ahead - step * (m @ ahead - r)).clamp(min=0)
+        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
+        ahead = k + (before - 1) / momentum * (k - last)
+    if float(k.sum()) <= 0:
+        raise NothingToLearn("no kernel can be learned from the picture's edges")
+    return (k / k.sum()).reshape(size, size).float()
+
+
+def laplacian(size: int) -> Tensor:
+    """The matrix L for which k' L k is the sum of squared differences between neighbours of a (size, size) k."""
+    line = 2 * torch.eye(size) - torch.diag(torch.ones(size - 1), 1) - torch.diag(torch.ones(size - 1), -1)
+    line[0, 0] = line[-1, -1] = 1
+    one = torch.eye(size)
+    return (torch.kron(line, one) + torch.kron(one, line)).double()
 
 
 def _weights(length: int, scale: int, rim: int) -> Tensor:

@@ -52,7 +52,7 @@ def _of_problem(problem: Problem) -> Kernel:
     if blur < cfg.smallest_blur * min(1.0, (cfg.pixels / pixels) ** 0.5):
         return gaussian(f"the edges' kernel is small ({blur:.2f} px^2), so a Gaussian will do")
     problem.choice = f"edges: the kernel does not look like a Gaussian (log odds {odds:.1f})"
-    return stamped(problem, "edges", edges.completed(problem, free))
+    return stamped(problem, "edges", free)
 
 
 def _at_own_size(problem: Problem) -> Kernel:

@@ -21,7 +21,7 @@ def _of_problem(problem: Problem) -> Kernel:
         values = {name: edges.objective(problem.luminances, kernel, cfg) for name, kernel in both.items()}
     best = min(values, key=lambda name: values[name])
     problem.choice = f"{best}: the lower objective ({', '.join(f'{name} {v:.4g}' for name, v in values.items())})"
-    return edges.completed(problem, both[best])
+    return both[best]
 
 
 def _seconds(pixels: int, recipe: Recipe) -> float:
@@ -32,5 +32,7 @@ METHOD = Estimator(
     estimate=_of_problem,
     seconds=_seconds,
     memory=lambda pixels, recipe: estimator("kernelfusion").memory(pixels, recipe),
+    refined=True,
+    any_form=True,
     uncertainty=uncertainty_of_windows,
 )

@@ -148,20 +148,18 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
         return kernel
     cfg = problem.settings.refine
     solve = unrolled.solver_of(None, problem.scale)
+    any_form = kernel.method in METHODS and estimator(kernel.method).any_form
+
+    def better(low_res: Tensor) -> Kernel:
+        sigma = max(problem.settings.unrolled.gate.estimated_sigma, noise_to_expect(low_res))
+        if any_form:
+            return refinement.sharpened(low_res, kernel, sigma, solve, cfg, progress=problem.progress)
+        noise = noise_variance(low_res) ** 0.5
+        generator = problem.generator(6)
+        return refinement.refine(low_res, kernel, sigma, noise, solve, cfg, generator, progress=problem.progress)
+
     with problem.timed("refine"):
-        each = [
-            refinement.refine(
-                low_res,
-                kernel,
-                max(problem.settings.unrolled.gate.estimated_sigma, noise_to_expect(low_res)),
-                noise_variance(low_res) ** 0.5,
-                solve,
-                cfg,
-                problem.generator(6),
-                progress=problem.progress,
-            )
-            for low_res in problem.tensors
-        ]
+        each = [better(low_res) for low_res in problem.tensors]
     if len(each) == 1:
         return each[0]
     return Kernel.from_array(np.mean([one.array for one in each], 0), problem.scale, kernel.provenance)

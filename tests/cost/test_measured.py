@@ -24,7 +24,7 @@ from kfsr.solvers import registry as solvers
 
 QUICK = PatchSettings(steps=2)
 BRIEF = Settings(
-    edges=EdgesSettings(iterations=1, polish_iterations=1, directions=1, tries=1),
+    edges=EdgesSettings(iterations=1, polish_iterations=1),
     ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1),
     unfolding=UnfoldingSettings(prior=QUICK, iterations=1),
     zssr=ZssrSettings(steps=2),

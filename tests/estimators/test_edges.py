@@ -8,13 +8,9 @@ from skimage import data
 from kfsr.errors import InputError
 from kfsr.estimators.edges import (
     _few_edges,
-    _laplacian,
-    _not_negative,
     _on_finer_grid,
-    _wide_start,
     estimate,
     objective,
-    with_missing_part,
 )
 from kfsr.image import luma
 from kfsr.kernel import Kernel, Provenance, compare_kernels, gaussian_kernel
@@ -62,8 +58,7 @@ def test_a_start_is_kept_where_few_steps_follow(scale):
     few = EdgesSettings(windows=1, iterations=1, sharpness_start=5e-4, polish_iterations=1, polish_sharpness=5e-4)
     kernel = estimate(low, scale, few, start=truth)
     assert (kernel.size, kernel.method) == (7 * scale, "kernelfusion")
-    assert compare_kernels(kernel, truth).ncc > 0.7
-    assert compare_kernels(estimate(low, scale, few), truth).ncc < 0.6
+    assert compare_kernels(kernel, truth).ncc > max(0.7, compare_kernels(estimate(low, scale, few), truth).ncc + 0.05)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -89,23 +84,14 @@ def head_and_tail(scale):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_a_missing_part_is_found_and_a_whole_kernel_left_alone(scale):
+def test_a_part_that_lies_apart_is_found_too(scale):
     head, truth = head_and_tail(scale)
     low = low_resolution(data.astronaut(), truth)
-    few = EdgesSettings(windows=1, window=96, directions=6)
-    whole = with_missing_part(low, head.stamped(Provenance("estimated", "kernelfusion")), few)
-    assert (whole.size, whole.method) == (7 * scale, "kernelfusion")
-    assert compare_kernels(head, truth).ncc_shift2 < 0.9 < compare_kernels(whole, truth).ncc_shift2
-    assert max(objective(low, truth), objective(low, whole)) < objective(low, head)
-    assert with_missing_part(low, truth, few) is truth
-
-
-def test_every_place_of_a_missing_part_is_reported():
-    low = low_resolution(data.coffee()[:200, :240], corner(2))
-    few = EdgesSettings(windows=1, window=64, directions=2, tries=1, polish_iterations=1)
-    calls = []
-    with_missing_part(low, corner(2), few, progress=lambda *call: calls.append(call))
-    assert calls == [("edges, missing part", n, 5) for n in range(1, 6)]
+    kernel = estimate(low, scale)
+    assert compare_kernels(head, truth).ncc_shift2 < 0.9 < compare_kernels(kernel, truth).ncc_shift2
+    assert max(objective(low, truth), objective(low, kernel)) < objective(low, head)
+    # Were it noise, it would be left out.
+    assert compare_kernels(estimate(low, scale, EdgesSettings(island=0.45)), truth).ncc_shift2 < 0.9
 
 
 def test_the_same_picture_gives_the_same_kernel():
@@ -142,22 +128,9 @@ def test_the_latent_picture_explains_the_data_and_has_fewer_edges():
     truth[20:44, 14:50] = 1.0
     kernel = torch.from_numpy(gaussian_kernel(np.diag([3.0, 1.0]), 2, 14).array.copy()).float()
     low = degrade(truth[None, None], kernel, 2)[0, 0]
-    latent = _few_edges(low, kernel, 1e-3, EdgesSettings())
+    latent = _few_edges(low, kernel, 1e-3, EdgesSettings(edge_width=0))
     assert (degrade(latent[None, None], kernel, 2)[0, 0] - low).abs().mean() < 0.01
     assert (latent - truth).abs().mean() < 0.02
     assert (torch.diff(latent, dim=1).abs() > 0.02).sum() < 3 * (torch.diff(truth, dim=1).abs() > 0).sum()
-
-
-def test_the_kernel_step_solves_its_equations_where_nothing_is_negative():
-    generator = torch.Generator().manual_seed(0)
-    a = torch.rand(400, 16, generator=generator, dtype=torch.float64)
-    k = torch.rand(16, generator=generator, dtype=torch.float64) + 0.5
-    exact = EdgesSettings(smallness=0.0, smoothness=0.0)
-    found = _not_negative(a.T @ a, a.T @ a @ k, exact)
-    assert torch.allclose(found.double(), (k / k.sum()).reshape(4, 4), atol=1e-6)
-
-
-def test_the_laplacian_is_the_sum_of_squared_differences():
-    k = _wide_start(5, 1.0).double()
-    expected = torch.diff(k, dim=0).square().sum() + torch.diff(k, dim=1).square().sum()
-    assert k.flatten() @ _laplacian(5) @ k.flatten() == pytest.approx(float(expected), rel=1e-9)
+    softer = _few_edges(low, kernel, 1e-3, EdgesSettings(edge_width=0.8))
+    assert 0.4 < torch.diff(softer, dim=1).abs().max() < 0.6 < torch.diff(latent, dim=1).abs().max()

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage as ndi
 import torch
 import torch.nn.functional as F
 from skimage import data
 
-from kfsr.estimators.refinement import refine
-from kfsr.kernel import compare_kernels, gaussian_kernel, resize_kernel
+from kfsr.estimators.refinement import refine, sharpened
+from kfsr.kernel import Kernel, Provenance, compare_kernels, gaussian_kernel, resize_kernel
 from kfsr.operator.spatial import as_stored, degrade
 from kfsr.settings import RefineSettings
 from kfsr.solvers import unrolled
-from kfsr.weights import network
 
 COVARIANCE = np.array([[2.6, 1.0], [1.0, 1.6]])
 
@@ -28,11 +28,7 @@ def low_resolution(kernel):
 
 
 def refined(low_res, kernel, **settings):
-    net = network(None, ("unrolled", "usrnet"))
-
-    def solve(y, k, told):
-        return unrolled.solve(y, k, kernel.scale, net, told)
-
+    solve = unrolled.solver_of(None, kernel.scale)
     generator = torch.Generator().manual_seed(0)
     return refine(low_res, kernel, 0.003, 0.0, solve, RefineSettings(**settings), generator)
 
@@ -65,3 +61,28 @@ def test_other_scales(scale):
     found = refined(low_resolution(truth), truth, window=192, smallest=40)
     assert compare_kernels(found, truth).ncc > 0.99
     assert (found.scale, found.size, found.method) == (scale, truth.size, truth.method)
+
+
+def path():
+    """A thin hook, four low-resolution pixels high."""
+    k = np.zeros((14, 14))
+    k[3:11, 7] = 1
+    k[10, 4:8] = 1
+    return Kernel.from_array(k, 2)
+
+
+def test_a_path_that_is_too_thick_becomes_thin():
+    truth = path()
+    blurred = ndi.gaussian_filter(truth.array, 1.0, mode="constant")
+    thick = Kernel.from_array(blurred, 2, Provenance("estimated", "edges"))
+    found = sharpened(low_resolution(truth), thick, 0.003, unrolled.solver_of(None, 2), RefineSettings())
+    before, after = (compare_kernels(k, truth).ncc for k in (thick, found))
+    assert after > before + 0.015
+    assert (found.size, found.method) == (14, "edges")
+    assert found.array.min() == 0
+
+
+def test_a_path_in_a_small_picture_stays():
+    kernel = path()
+    low_res = low_resolution(kernel)[..., :95, :]
+    assert sharpened(low_res, kernel, 0.003, unrolled.solver_of(None, 2), RefineSettings()) is kernel

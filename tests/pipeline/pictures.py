@@ -21,7 +21,7 @@ from kfsr.settings import (
 QUICK = PatchSettings(width=8, steps=3, batch=2, crop=24)
 TINY = Settings(
     unrolled=replace(Settings().unrolled, ensemble=1),
-    edges=EdgesSettings(windows=2, window=64, iterations=4, polish_iterations=2, directions=2, tries=1),
+    edges=EdgesSettings(windows=2, window=64, iterations=4, polish_iterations=2),
     ikl=IklSettings(patch=QUICK, iterations=2, warm_up=1, batch=2, crop=20, width=4),
     # So little noise is taken away that the untrained prior does no harm, and the gate lets the result pass.
     unfolding=UnfoldingSettings(prior=QUICK, iterations=2, sigma_start=0.01),

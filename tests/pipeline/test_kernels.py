@@ -70,7 +70,7 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
     truth = Kernel.from_array(shake, 2)
     low = low_resolution(truth)
     quick = replace(
-        settings.PRESETS["fast"], edges=EdgesSettings(windows=2, window=96, iterations=8, directions=2, tries=1)
+        settings.PRESETS["fast"], edges=EdgesSettings(windows=2, window=96, iterations=8)
     )
     monkeypatch.setitem(settings.PRESETS, "quick", quick)
     result = kfsr.upscale(low, scale=2, preset="quick", window=(0, 0, 20, 20))
