@@ -322,7 +322,8 @@ class RefineSettings:
     refined. rim: low-resolution pixels left out along the window's
     border. cut: share of the peak under which the result is noise. smallest: side in low-resolution pixels of a
     window with enough equations. free_...: the same for a kernel of any form, in `free_rounds` on `free_windows`, with
-    that share of the edges, the strongest; free_smallness, free_smoothness: of the kernel."""
+    that share of the edges, the strongest; free_smallness, free_smoothness: of the kernel; free_island: share of the
+    weight under which a part is noise."""
 
     window: int = 512
     uncertainty: float = 0.5
@@ -341,6 +342,7 @@ class RefineSettings:
     free_smallness: float = 0.01
     free_smoothness: float = 0.02
     free_cut: float = 0.03
+    free_island: float = 0.04
 
 
 @dataclass(frozen=True)

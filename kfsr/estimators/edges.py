@@ -28,6 +28,7 @@ from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator, uncertainty_of_windows
+from kfsr.kernel.cleaning import without_noise
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
@@ -199,12 +200,8 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
 
 
 def _cleaned(kernel: Tensor, cfg: EdgesSettings) -> Tensor:
-    """Without values below `cut` times the peak and without islands of less than `island` of the weight; centred."""
-    k = kernel.double().numpy().copy()
-    k[k < cfg.cut * k.max()] = 0
-    islands, count = ndi.label(k > 0, structure=np.ones((3, 3)))
-    weights = ndi.sum_labels(k, islands, np.arange(count + 1))
-    k[weights[islands] < cfg.island * k.sum()] = 0
+    """Without noise (`without_noise`), and centred."""
+    k = without_noise(kernel.numpy(), cfg.cut, cfg.island)
     middle = (np.array(k.shape) - 1) / 2
     k = ndi.shift(k, middle - np.array(ndi.center_of_mass(k)), order=1).clip(0)
     return torch.from_numpy(k / k.sum()).float()

@@ -16,6 +16,7 @@ from torch import Tensor
 from kfsr.analysis.problem import Solve, Told, kernel_tensor
 from kfsr.analysis.windows import busiest_window, busiest_windows
 from kfsr.kernel import Kernel
+from kfsr.kernel.cleaning import without_noise
 from kfsr.numerics import check_finite
 from kfsr.operator.fit import normal_equations, not_negative
 from kfsr.operator.spatial import as_stored, degrade
@@ -105,8 +106,8 @@ def sharpened(
         inertia = cfg.free_inertia * matrix.diagonal().mean()
         matrix.diagonal().add_(inertia)
         right += inertia * k.double().flatten()
-        k = not_negative(matrix.cpu(), right.cpu(), cfg.free_smallness, cfg.free_smoothness).to(low_res.device)
-        k = k * (k >= cfg.free_cut * k.max())
+        found = not_negative(matrix.cpu(), right.cpu(), cfg.free_smallness, cfg.free_smoothness).numpy()
+        k = torch.from_numpy(without_noise(found, cfg.free_cut, cfg.free_island)).to(k)
         progress("refine", n + 1, cfg.free_rounds)
     return Kernel.from_array(k.double().cpu().numpy(), scale, kernel.provenance)
 

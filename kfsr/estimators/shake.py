@@ -27,6 +27,7 @@ from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.method import Estimator
+from kfsr.kernel.cleaning import without_noise
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel
 from kfsr.progress import Progress, silent
@@ -249,13 +250,7 @@ def _resampled(kernel: Tensor, side: int, ratio: float) -> Tensor:
 
 
 def _cleaned(kernel: Tensor, cfg: ShakeSettings) -> Tensor:
-    """Without values below `cut` times the peak and without islands of less than `island` of the weight; sum 1."""
-    k = kernel.double().numpy().copy()
-    k[k < cfg.cut * k.max()] = 0
-    islands, count = ndi.label(k > 0, np.ones((3, 3)))
-    weights = ndi.sum_labels(k, islands, np.arange(count + 1))
-    k[weights[islands] < cfg.island * k.sum()] = 0
-    return torch.from_numpy(k / k.sum()).float()
+    return torch.from_numpy(without_noise(kernel.numpy(), cfg.cut, cfg.island)).float()
 
 
 def _centred(kernel: Tensor) -> Tensor:

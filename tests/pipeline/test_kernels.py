@@ -69,9 +69,7 @@ def test_auto_takes_the_edges_kernel_where_no_gaussian_explains_the_picture(monk
     shake[2:14, 4:6] = shake[12:14, 4:12] = 1
     truth = Kernel.from_array(shake, 2)
     low = low_resolution(truth)
-    quick = replace(
-        settings.PRESETS["fast"], edges=EdgesSettings(windows=2, window=96, iterations=8)
-    )
+    quick = replace(settings.PRESETS["fast"], edges=EdgesSettings(windows=2, window=96, iterations=8))
     monkeypatch.setitem(settings.PRESETS, "quick", quick)
     result = kfsr.upscale(low, scale=2, preset="quick", window=(0, 0, 20, 20))
     assert (result.report.kernel_method, result.kernel.method) == ("auto", "edges")
