@@ -148,7 +148,7 @@ class EdgesSettings:
     island: float = 0.03
     polish_iterations: int = 8
     polish_sharpness: float = 1e-3
-    uncertainty: float = 0.9
+    uncertainty: float = 0.4
 
 
 @dataclass(frozen=True)
