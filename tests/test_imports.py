@@ -28,6 +28,7 @@ LAYERS = (
     {"pipeline"},
     {"runs", "training"},
     {"evaluation"},
+    {"report"},
     {"cli"},
     {"__main__", "__init__"},
 )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import bench, deblur, degrade, doctor, evaluate, kernel, recipe, upscale
+from kfsr.cli import bench, deblur, degrade, doctor, evaluate, kernel, recipe, report, upscale
 from kfsr.cli.status import Status, conclude, stoppable
 from kfsr.cli.streams import Streams
 
@@ -56,6 +56,7 @@ app.command("kernel", short_help="Find the downscaling kernel, or the blur, of a
 app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
 app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
 app.command("bench", short_help="Score a whole data set and print the table.")(bench.bench)
+app.command("report", short_help="Make a page of results to look at.")(report.report)
 app.command("recipe", short_help="Print the choices of a run as a file.")(recipe.recipe)
 app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kfsr.cli import options
+from kfsr.cli import report as reports
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
 from kfsr.cli.outcomes import follow
@@ -19,7 +20,7 @@ from kfsr.runs import upscaling
 from kfsr.runs.events import Event, Outcome, SharedKernel
 from kfsr.runs.lists import STREAM
 from kfsr.runs.preparing import Plan, prepare
-from kfsr.runs.upscaling import Upscaled
+from kfsr.runs.upscaled import Upscaled
 
 FIELDS = (
     *(
@@ -86,6 +87,7 @@ def enlarge(
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
     ] = None,
+    report: reports.ReportOption = None,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     workers: options.WorkersOption = 1,
@@ -125,6 +127,9 @@ def enlarge(
             create=not dry_run,
             on_event=console.on_event,
         )
+        if report is not None:
+            reports.refuse_streams(plan.jobs)
+        kept = None if report is None else reports.Kept(report)
         machine = machine_for()
         if dry_run:
             from kfsr.cli import dry_run as rehearsal  # loads torch
@@ -145,12 +150,16 @@ def enlarge(
             reason = {} if outcome.job not in plan.kept else {"reason": plan.kept[outcome.job].value}
             return reason | report | {"kernel_file": None if file is None else str(file), "settings": plan.settings}
 
-        return follow(
-            upscaling.carry_out(plan, machine, on_event),
+        outcomes = upscaling.carry_out(plan, machine, on_event)
+        status = follow(
+            outcomes if kept is None else kept.following(outcomes),
             console,
             lambda outcome: _tell(outcome, plan, console),
             record if as_json else None,
         )
+        if kept is not None:
+            kept.write(plan.jobs, console)
+        return status
 
 
 @command(*FIELDS)
