@@ -100,10 +100,10 @@ class Kept:
         _write(told, self.place, self.place.resolve().parent.name, console)
 
 
-def refuse_streams(jobs: Sequence[Job]) -> None:
+def refuse_streams(jobs: Sequence[Job], option: str) -> None:
     """UsageError where there would be no file to look at."""
     if any(job.target is None for job in jobs):
-        raise UsageError("--report shows files; give the result one with -o")
+        raise UsageError(f"{option} shows files; give the result one with -o")
 
 
 def _told_of(path: Path) -> list[Told]:

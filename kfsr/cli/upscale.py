@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from kfsr.cli import compare as comparisons
 from kfsr.cli import options
 from kfsr.cli import report as reports
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
+from kfsr.cli.meant import refuse_factor_among
 from kfsr.cli.outcomes import follow
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
@@ -88,6 +90,7 @@ def enlarge(
         typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
     ] = None,
     report: reports.ReportOption = None,
+    compare: comparisons.CompareOption = False,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     workers: options.WorkersOption = 1,
@@ -103,6 +106,7 @@ def enlarge(
     """Both commands; they differ in their fields of the recipe and in what their help says."""
     console = Console(streams, quiet)
     with console.session():
+        refuse_factor_among(inputs or [])
         options.refuse_output_among(inputs or [], output, recursive)
         sources = options.find_inputs(streams, inputs or [], files_from, recursive)
         if not dry_run and (output == STREAM or (output is None and any(one.path is None for one in sources))):
@@ -128,7 +132,9 @@ def enlarge(
             on_event=console.on_event,
         )
         if report is not None:
-            reports.refuse_streams(plan.jobs)
+            reports.refuse_streams(plan.jobs, "--report")
+        if compare:
+            comparisons.check(plan.jobs)
         kept = None if report is None else reports.Kept(report)
         machine = machine_for()
         if dry_run:
@@ -151,6 +157,8 @@ def enlarge(
             return reason | report | {"kernel_file": None if file is None else str(file), "settings": plan.settings}
 
         outcomes = upscaling.carry_out(plan, machine, on_event)
+        if compare:
+            outcomes = comparisons.comparing(outcomes, plan, console)
         status = follow(
             outcomes if kept is None else kept.following(outcomes),
             console,
@@ -181,6 +189,7 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
         console.note(f"{job.source_name}: skipped, {job.target_name} {plan.kept[job].value}")
         return
     from kfsr.pipeline.gate import SHARP, TRUSTED  # loads torch
+    from kfsr.report.words import done_in_words, found_in_words
 
     if done.data is not None:
         console.streams.write_data(done.data)
@@ -192,10 +201,8 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
         console.warning(f"{job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
-    found = done.report["found"]
     pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
-    seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {seen}"
-        f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
+        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {found_in_words(done.report)}; "
+        f"{done_in_words(done.report, with_reason=False)}; {outcome.seconds:.1f} s{resumed}"
     )

@@ -149,6 +149,11 @@ def flat(image: Image) -> Pixels:
     return np.broadcast_to(np.clip(pixels, 0, 1), (*pixels.shape[:2], 3)).astype(np.float32)
 
 
+def before_at(low_res: Pixels, size: tuple[int, ...]) -> Pixels:
+    """A picture (h, w, 3) as it would be at `size` (H, W) by interpolation."""
+    return _enlarged(low_res, size, (0, 0, size[0], size[1]))
+
+
 def _enlarged(low_res: Pixels, size: tuple[int, ...], window: tuple[int, int, int, int]) -> Pixels:
     """The window of `low_res` (h, w, 3) enlarged to `size`: by bicubic interpolation, and shrunk where the factor is
     not whole."""

@@ -15,10 +15,10 @@ def kernel_in_words(kernel: Mapping[str, Any], scale: int) -> str:
     """Half a line, from what a report tells of its kernel. Lengths are in pixels of the result."""
     method, source = kernel["method"], kernel.get("source", kernel.get("provenance", {}).get("source"))
     long, short = _axes(kernel["covariance"])
+    if method == "bicubic" and scale > 1:
+        return "shrunk with bicubic" if source == "estimated" else "bicubic's kernel"
     if source != "estimated":
         return "your kernel"
-    if method == "bicubic" and scale > 1:
-        return "shrunk with bicubic"
     if long < 0.01:
         return "no blur"
     if method == "shake":
@@ -42,8 +42,8 @@ def found_in_words(report: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def done_in_words(report: Mapping[str, Any]) -> str:
-    """What the gate took of the solver's picture."""
+def done_in_words(report: Mapping[str, Any], *, with_reason: bool = True) -> str:
+    """What the gate took of the solver's picture, and why where that is not all."""
     gate, strength = report.get("gate", {}), report.get("strength")
     verdict, reason = gate.get("verdict"), gate.get("reason", "")
     if reason == SHARP:
@@ -51,14 +51,15 @@ def done_in_words(report: Mapping[str, Any]) -> str:
     if verdict in (BICUBIC, UNCHANGED) or strength == 0:
         what = "left as it is" if report["scale"] == 1 else "interpolated"
         why = reason.removesuffix("; interpolated instead").removesuffix("; left as it is")
-        return f"{what}: {why}" if why else what
+        return f"{what}: {why}" if why and with_reason else what
     if report.get("solver") == "bicubic":
         return "interpolated, as asked"
     if report.get("solver") == "joint":
         return "the picture that was found with its kernel"
+    but = _but(verdict, reason) if with_reason and " % of what " not in reason else ""
     if strength is None or strength >= _FULL:
-        return "sharpened fully" + _but(verdict, reason)
-    return f"sharpened to {100 * strength:.0f} %" + _but(verdict, reason if " % of what " not in reason else "")
+        return f"sharpened fully{but}"
+    return f"sharpened to {100 * strength:.0f} %{but}"
 
 
 def _but(verdict: object, reason: str) -> str:

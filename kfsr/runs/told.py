@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _KEPT = ("scale", "preset", "kernel_method", "choice", "found", "solver", "gate", "sigma", "strength", "denoise")
 """Of a picture's report."""
+
+COMPARISON = "_compare.png"
+"""What follows the stem of a result in the name of its comparison."""
 
 _LARGEST_SIDE = 1024
 """Of a kernel that is believed: a damaged line must not ask for gigabytes."""
@@ -153,7 +156,13 @@ def _read(folder: Path) -> list[Told]:
             told = _told(folder, name, one["told"]) if "told" in one else _known(folder, name, one)
             found.pop(name, None)
             found[name] = told
-    return list(found.values())
+    stems = {Path(name).stem for name in found}
+    return [one for name, one in found.items() if not (one.status == "known" and _compares(name, stems))]
+
+
+def _compares(name: str, stems: Set[str]) -> bool:
+    """Whether a file is the comparison of a result (`--compare`), by their names."""
+    return name.endswith(COMPARISON) and name.removesuffix(COMPARISON) in stems
 
 
 def _known(folder: Path, name: str, one: dict[str, Any]) -> Told:
