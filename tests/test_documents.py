@@ -98,6 +98,16 @@ def _made_before(earlier, line, folder):
             yield from makers[-1:]
 
 
+def test_the_examples_in_python_run(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    text = (CHECKOUT / "docs" / "python.md").read_text(encoding="utf-8")
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "python.md", "exec"), names)
+    assert capsys.readouterr().out.splitlines()[-1] == "cancelled"
+    assert (folder / "kernel.png").exists()
+
+
 def test_the_readme_is_short():
     assert len((CHECKOUT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 

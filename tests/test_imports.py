@@ -26,6 +26,7 @@ LAYERS = (
     {"estimators", "solvers"},
     {"cost"},
     {"pipeline"},
+    {"api"},
     {"runs", "training"},
     {"evaluation"},
     {"report"},
