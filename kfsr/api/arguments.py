@@ -75,9 +75,11 @@ def as_kernel(kernel: Any, scale: int, trusted: bool) -> Kernel | Lens | None:
 
 
 def checked_device(device: Any) -> str:
-    """Torch's name of a device that is there; UsageError."""
+    """Torch's name of a device that is there, "auto" being a GPU where there is one; UsageError."""
     import torch
 
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:

@@ -95,8 +95,8 @@ def upscale(
     - kernel: a `kfsr.Kernel` or a lens, an array (K, K) in correlation form, or a file. An array counts as exact.
     - window: (row, column, rows, columns) of the picture: only this part is upscaled; everything is still learned
       from the whole.
-    - device: "cpu" or "cuda". max_memory: bytes, or "4G": the tiles are made small enough for it; on a GPU its own
-      memory. Where a GPU's memory is too little all the same, tiles are halved, and in the end the CPU solves.
+    - device: "cpu", "cuda" or "auto". max_memory: bytes, or "4G": the tiles are made small enough for it; on a GPU
+      its own memory. Where a GPU's memory is too little all the same, tiles are halved, and in the end the CPU solves.
     - checkpoint: a file for the state of long stages, written every two minutes. The same call goes on from there
       when it was stopped. The caller removes the file.
     - progress: called as progress(stage, step, total). cancel: asked at every such step; when it returns True, the call

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kfsr.cli import cluster as clusters
 from kfsr.cli import compare as comparisons
 from kfsr.cli import options
 from kfsr.cli import report as reports
@@ -19,6 +20,7 @@ from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import upscaling
+from kfsr.runs.engine import Machine
 from kfsr.runs.events import Event, Outcome, SharedKernel
 from kfsr.runs.lists import STREAM
 from kfsr.runs.preparing import Plan, prepare
@@ -94,6 +96,9 @@ def enlarge(
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     workers: options.WorkersOption = 1,
+    executor: clusters.ExecutorOption = "processes",
+    scheduler: clusters.SchedulerOption = None,
+    shard: clusters.ShardOption = None,
     max_pixels: options.MaxPixelsOption = None,
     max_memory: options.MaxMemoryOption = None,
     dry_run: Annotated[
@@ -113,9 +118,12 @@ def enlarge(
             if as_json:
                 raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
             streams.refuse_terminal("a picture")
-        machine_for = options.once(
-            lambda: options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
-        )
+
+        def machine_here() -> Machine:
+            machine = options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
+            return clusters.with_executor(machine, executor, scheduler, workers, device)
+
+        machine_for = options.once(machine_here)
         plan = prepare(
             sources,
             recipe,
@@ -131,6 +139,7 @@ def enlarge(
             create=not dry_run,
             on_event=console.on_event,
         )
+        plan = clusters.shard_of(plan, shard)
         if report is not None:
             reports.refuse_streams(plan.jobs, "--report")
         if compare:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ def report_place(path: Path) -> Path:
         raise UsageError(f"{path}: a report is a page; give a name that ends in .html, or a folder that exists")
     if path.exists() and not _is_ours(path):
         raise OutputError(f"{path}: exists and is not a report of kfsr; give another name")
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise OutputError(f"{path}: nothing can be written into {nearest}; give another name")
     return path
 
 

@@ -107,6 +107,7 @@ WRONG = {
     "standard output": (("upscale", "face.png", "-o", "-", "--report", "a.html"), 2, "-o"),
     "somebody's page": (("upscale", "face.png", "--report", "mine.html"), 4, "not a report of kfsr"),
     "somebody's index": (("report", ".", "-o", "mine.html"), 4, "mine.html"),
+    "a file as a folder": (("upscale", "face.png", "--report", "mine.html/a.html"), 4, "nothing can be written into"),
     "no results": (("report", "."), 4, "no kfsr results"),
     "no folder": (("report", "nowhere"), 4, "no such folder"),
 }
