@@ -1,7 +1,8 @@
 """kfsr: learn one photo's downscaling kernel from the photo itself, and invert exactly that.
 
     import kfsr
-    result = kfsr.upscale(image, scale=4)       # image: kfsr.Image, or an array (H, W), (H, W, 3), (H, W, 4)
+    result = kfsr.upscale(image, scale=4)       # an array, a tensor, a picture of Pillow, a kfsr.Image, or a path
+    result.output                               # in the same form
     result = kfsr.deblur(image)                 # the same at scale 1
     kernel = kfsr.estimate_kernel(image, scale=4)
     outcomes = kfsr.run(["scans/"], scale=4, output="out/", recursive=True)     # many pictures, one by one
@@ -17,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 from kfsr.errors import KfsrError
 
 if TYPE_CHECKING:
+    from kfsr.api import Cancelled, Result, deblur, estimate_kernel, upscale, upscale_batch, upscale_each
     from kfsr.image import Image
     from kfsr.kernel import Kernel
-    from kfsr.pipeline import Result, deblur, estimate_kernel, upscale
     from kfsr.recipe import Recipe
     from kfsr.runs import run
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cancelled",
     "Image",
     "Kernel",
     "KfsrError",
@@ -36,17 +38,22 @@ __all__ = [
     "estimate_kernel",
     "run",
     "upscale",
+    "upscale_batch",
+    "upscale_each",
 ]
 
 _HOME = {
+    "Cancelled": "kfsr.api",
     "Image": "kfsr.image",
     "Kernel": "kfsr.kernel",
     "Recipe": "kfsr.recipe",
-    "Result": "kfsr.pipeline",
-    "deblur": "kfsr.pipeline",
-    "estimate_kernel": "kfsr.pipeline",
+    "Result": "kfsr.api",
+    "deblur": "kfsr.api",
+    "estimate_kernel": "kfsr.api",
     "run": "kfsr.runs",
-    "upscale": "kfsr.pipeline",
+    "upscale": "kfsr.api",
+    "upscale_batch": "kfsr.api",
+    "upscale_each": "kfsr.api",
 }
 
 

@@ -26,8 +26,10 @@ LAYERS = (
     {"estimators", "solvers"},
     {"cost"},
     {"pipeline"},
+    {"api"},
     {"runs", "training"},
     {"evaluation"},
+    {"report"},
     {"cli"},
     {"__main__", "__init__"},
 )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import os
 import re
 import shlex
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from kfsr.cli import bench, deblur, degrade, doctor, evaluate, kernel, recipe, upscale
+from kfsr.cli import bench, deblur, degrade, demo, doctor, evaluate, kernel, recipe, report, upscale
+from kfsr.cli.meant import command_meant, option_meant
 from kfsr.cli.status import Status, conclude, stoppable
 from kfsr.cli.streams import Streams
 
@@ -57,7 +56,9 @@ app.command("kernel", short_help="Find the downscaling kernel, or the blur, of a
 app.command("degrade", short_help="Downscale a sharp picture by a kernel.")(degrade.degrade)
 app.command("evaluate", short_help="Score pictures and kernels against the truth.")(evaluate.evaluate)
 app.command("bench", short_help="Score a whole data set and print the table.")(bench.bench)
+app.command("report", short_help="Make a page of results to look at.")(report.report)
 app.command("recipe", short_help="Print the choices of a run as a file.")(recipe.recipe)
+app.command("demo", short_help="See what it does, on a picture that comes with it.")(demo.demo)
 app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 
 
@@ -107,17 +108,10 @@ def _usage_line(error: Any, arguments: list[str]) -> str:
     command = context.command_path if context is not None else "kfsr"
     name = next((one for one in arguments if not one.startswith("-")), "")
     if text.lower().startswith("no such command") and name:
-        text = f"there is no command {name!r}{_meant(name, arguments)}"
-    if text.lower().startswith("no such option"):
+        commands = [str(one.name) for one in app.registered_commands]
+        text = f"there is no command {name!r}{command_meant(name, arguments, commands)}"
+    if option := re.match(r"[Nn]o such option:? (\S+)", text):
         file = next((one for one in arguments if one.startswith("-") and os.path.lexists(one)), None)
+        text = option_meant(option[1], command) or text
         text += f"; for the file of that name write {shlex.quote(f'./{file}')}" if file else ""
     return f"{text[:1].lower()}{text[1:]} (see '{command} --help')"
-
-
-def _meant(name: str, arguments: list[str]) -> str:
-    """What somebody may have meant by a command that there is not."""
-    commands = [str(one.name) for one in app.registered_commands]
-    if Path(name).exists() or Path(name).suffix:
-        return f"; to upscale pictures, write: kfsr upscale {shlex.join(arguments)}"
-    close = difflib.get_close_matches(name, commands, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(commands)}"

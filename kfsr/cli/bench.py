@@ -13,13 +13,15 @@ from kfsr.cli.command import command
 from kfsr.cli.console import Console
 from kfsr.cli.outcomes import versions
 from kfsr.cli.parsers import one_of
+from kfsr.cli.report import ReportOption, checked_place
 from kfsr.cli.status import conclude_run
 from kfsr.cli.streams import Streams, describe
 from kfsr.recipe import Recipe
 from kfsr.runs.engine import progress_of
 
 if TYPE_CHECKING:
-    from kfsr.evaluation.bench import Row
+    from kfsr.evaluation.bench import Row, Shown
+    from kfsr.report.page import Card
 
 TRUE = "true"
 """The kernel method that takes the data set's own kernels."""
@@ -110,6 +112,7 @@ def bench(
     profile: Annotated[
         bool, typer.Option("--profile", help="Also say where the time goes: seconds a picture for each stage.")
     ] = False,
+    report: ReportOption = None,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     as_json: options.JsonOption = False,
@@ -139,11 +142,19 @@ def bench(
     if threads is not None:
         torch.set_num_threads(threads)
     columns, kind_columns = _columns(_COLUMNS, recipe.scale), _columns(_KIND_COLUMNS, recipe.scale)
+    page = None if report is None else checked_place(report)
+    ranked: list[tuple[float, Card]] = []
     rows: list[Row] = []
     errors: list[Exception | None] = []
     width = max(7, *(len(case.name) for case in cases))
     if not as_json:
         streams.write_text(f"{_titles('name', columns, width)}  {'gate':<9}  kernel by")
+
+    def show(shown: Shown) -> None:
+        from kfsr.report.scores import card_of
+
+        ranked.append(card_of(shown, len(cases)))
+
     with console.session():
         for case in cases:
             try:
@@ -157,10 +168,15 @@ def bench(
                     truncated=truncated,
                     kernels=kernels,
                     progress=progress_of(case.name, console.on_event),
+                    show=None if page is None else show,
                 )
             except Exception as error:
                 errors.append(error)
                 console.failure(error, case.name)
+                if page is not None:
+                    from kfsr.report.scores import failure
+
+                    ranked.append(failure(case.name, describe(error)))
                 if as_json:
                     streams.write_record({"name": case.name, "error": describe(error)})
                 continue
@@ -185,6 +201,11 @@ def bench(
         for kind, numbers in kinds.items():
             streams.write_text(_cells(kind, numbers, kind_columns, width))
         _write_profile(streams, times)
+    if page is not None:
+        from kfsr.report.scores import write_scores
+
+        write_scores(ranked, total, page, f"kfsr bench: {folder.resolve().name}, scale {recipe.scale}")
+        console.note(f"report: {page}")
     return conclude_run(errors)
 
 

@@ -115,7 +115,7 @@ def _extras() -> dict[str, str]:
     return found
 
 
-_EXTRAS = {"pillow-heif": "HEIC needs it; pip install 'kfsr[heic]'", "basicsr": "NIQE needs it; see the README"}
+_EXTRAS = {"pillow-heif": "HEIC needs it; pip install 'kfsr[heic]'", "basicsr": "NIQE needs it; see docs/install.md"}
 """Packages that kfsr can do without, and what then is not there."""
 
 

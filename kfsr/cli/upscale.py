@@ -8,18 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from kfsr.cli import cluster as clusters
+from kfsr.cli import compare as comparisons
 from kfsr.cli import options
+from kfsr.cli import report as reports
 from kfsr.cli.command import command
 from kfsr.cli.console import Console
+from kfsr.cli.meant import refuse_factor_among
 from kfsr.cli.outcomes import follow
 from kfsr.cli.streams import Streams
 from kfsr.errors import UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import upscaling
+from kfsr.runs.engine import Machine
 from kfsr.runs.events import Event, Outcome, SharedKernel
 from kfsr.runs.lists import STREAM
 from kfsr.runs.preparing import Plan, prepare
-from kfsr.runs.upscaling import Upscaled
+from kfsr.runs.upscaled import Upscaled
 
 FIELDS = (
     *(
@@ -86,9 +91,14 @@ def enlarge(
         str | None,
         typer.Option("--save-kernel", metavar="PATH", help="Save the kernel: a file or, for several inputs, a folder."),
     ] = None,
+    report: reports.ReportOption = None,
+    compare: comparisons.CompareOption = False,
     device: options.DeviceOption = "auto",
     threads: options.ThreadsOption = None,
     workers: options.WorkersOption = 1,
+    executor: clusters.ExecutorOption = "processes",
+    scheduler: clusters.SchedulerOption = None,
+    shard: clusters.ShardOption = None,
     max_pixels: options.MaxPixelsOption = None,
     max_memory: options.MaxMemoryOption = None,
     dry_run: Annotated[
@@ -101,15 +111,19 @@ def enlarge(
     """Both commands; they differ in their fields of the recipe and in what their help says."""
     console = Console(streams, quiet)
     with console.session():
+        refuse_factor_among(inputs or [])
         options.refuse_output_among(inputs or [], output, recursive)
         sources = options.find_inputs(streams, inputs or [], files_from, recursive)
         if not dry_run and (output == STREAM or (output is None and any(one.path is None for one in sources))):
             if as_json:
                 raise UsageError("--json and the picture both want standard output; give the picture a file with -o")
             streams.refuse_terminal("a picture")
-        machine_for = options.once(
-            lambda: options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
-        )
+
+        def machine_here() -> Machine:
+            machine = options.machine_for(streams, sources, device, threads, workers, max_pixels, max_memory)
+            return clusters.with_executor(machine, executor, scheduler, workers, device)
+
+        machine_for = options.once(machine_here)
         plan = prepare(
             sources,
             recipe,
@@ -125,6 +139,12 @@ def enlarge(
             create=not dry_run,
             on_event=console.on_event,
         )
+        plan = clusters.shard_of(plan, shard)
+        if report is not None:
+            reports.refuse_streams(plan.jobs, "--report")
+        if compare:
+            comparisons.check(plan.jobs)
+        kept = None if report is None else reports.Kept(report)
         machine = machine_for()
         if dry_run:
             from kfsr.cli import dry_run as rehearsal  # loads torch
@@ -145,12 +165,18 @@ def enlarge(
             reason = {} if outcome.job not in plan.kept else {"reason": plan.kept[outcome.job].value}
             return reason | report | {"kernel_file": None if file is None else str(file), "settings": plan.settings}
 
-        return follow(
-            upscaling.carry_out(plan, machine, on_event),
+        outcomes = upscaling.carry_out(plan, machine, on_event)
+        if compare:
+            outcomes = comparisons.comparing(outcomes, plan, console)
+        status = follow(
+            outcomes if kept is None else kept.following(outcomes),
             console,
             lambda outcome: _tell(outcome, plan, console),
             record if as_json else None,
         )
+        if kept is not None:
+            kept.write(plan.jobs, console)
+        return status
 
 
 @command(*FIELDS)
@@ -172,6 +198,7 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
         console.note(f"{job.source_name}: skipped, {job.target_name} {plan.kept[job].value}")
         return
     from kfsr.pipeline.gate import SHARP, TRUSTED  # loads torch
+    from kfsr.report.words import done_in_words, found_in_words
 
     if done.data is not None:
         console.streams.write_data(done.data)
@@ -183,10 +210,8 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
         console.warning(f"{job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
-    found = done.report["found"]
     pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
-    seen = f"{found['words']}, " if found else ""
     console.note(
-        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {seen}"
-        f"kernel {done.report['kernel']['method']}, {outcome.seconds:.1f} s{resumed}"
+        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {found_in_words(done.report)}; "
+        f"{done_in_words(done.report, with_reason=False)}; {outcome.seconds:.1f} s{resumed}"
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from kfsr.errors import InputError
 from kfsr.evaluation.metrics import psnr_y, ssim_y
 from kfsr.evaluation.pairs import pictures_in
 from kfsr.image import Image, lanczos, read_image
-from kfsr.kernel import compare_kernels, load_kernel, save_kernel
+from kfsr.kernel import Kernel, compare_kernels, load_kernel, save_kernel
 from kfsr.pipeline import Window, estimate_kernel, upscale
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
@@ -100,6 +100,19 @@ class Row:
         return asdict(self) | {"gain": self.gain, "gain_lanczos": self.gain_lanczos}
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What there is to look at of a row. result, truth: of the window, (H, W, C) in [0, 1], and low_res of the same
+    window; None where no picture was made. true_kernel: None where it is not known."""
+
+    row: Row
+    kernel: Kernel
+    true_kernel: Kernel | None
+    result: Image | None = None
+    truth: Image | None = None
+    low_res: Image | None = None
+
+
 def border(scale: int) -> int:
     """High-resolution pixels on each side that no score of a result at this scale counts."""
     return BORDER_AT_ITS_SIZE if scale == 1 else BORDER
@@ -152,13 +165,15 @@ def run_case(
     kernels: Path | None = None,
     device: str = "cpu",
     progress: Progress = silent,
+    show: Callable[[Shown], None] | None = None,
 ) -> Row:
     """Estimate the kernel from the whole picture, upscale the central window, score both.
 
     true_kernel: take the truth in place of an estimate, as it is. window: side of the high-resolution window in pixels,
     of which `border` are left out of the score on each side; 0 for the whole picture. pictures: whether to upscale at
     all. truncated: the files were truncated to their depth instead of rounded, so half a step is added. kernels: folder
-    of kernels from an earlier run, NAME.npz; what is missing there is estimated and kept there.
+    of kernels from an earlier run, NAME.npz; what is missing there is estimated and kept there. show: is given what
+    there is to look at.
 
     Raises InputError for a file that cannot be used, and for a `true_kernel` that is not known.
     """
@@ -187,6 +202,8 @@ def run_case(
         score = compare_kernels(kernel, truth)
         row = replace(row, ncc=score.ncc, ncc_shift2=score.ncc_shift2, size_ratio=score.size_ratio)
     if not pictures or case.truth is None:
+        if show is not None:
+            show(Shown(row, kernel, truth))
         return row
     clock = time.perf_counter()
     part = _central(picture, window // scale)
@@ -203,7 +220,7 @@ def run_case(
         pixels.append(_rounded(other))
     psnr = [psnr_y(one, target.pixels, border(scale)) for one in pixels]
     ssim = [ssim_y(one, target.pixels, border(scale)) for one in pixels[:2]]
-    return replace(
+    row = replace(
         row,
         psnr=psnr[0],
         ssim=ssim[0],
@@ -215,6 +232,9 @@ def run_case(
         timings=_added(timings, result.report.timings),
         megapixels=result.image.width * result.image.height / 1e6,
     )
+    if show is not None:
+        show(Shown(row, kernel, truth, result.image, target, _cut(picture, part, 1)))
+    return row
 
 
 _MEANS = (

@@ -35,12 +35,12 @@ _EARLY_ESTIMATORS = ("spectral", "ikl", "edges", "kernelfusion")
 def load_kernel(path: Path | str, scale: int, trusted: bool = False) -> Kernel:
     """The kernel in a file, for downscaling by `scale`.
 
-    `.npy`   the array, in the canonical convention (`kfsr.kernel.value`)
-    `.npz`   the same under `kernel`, with `scale`, `convention` and `provenance` as `save_kernel` writes them
-    `.mat`   key `Kernel`. One that `save_kernel` wrote (it says ``convention = 'kernelgan'``) is taken as it
-             is, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``. All others are read by `from_div2krk`: their
-             centre of mass is moved to K//2 + (s - 1)/2, which is what DIV2KRK's files need, as they are
-             stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
+    - `.npy`: the array, in the canonical convention (`kfsr.kernel.value`).
+    - `.npz`: the same under `kernel`, with `scale`, `convention` and `provenance` as `save_kernel` writes them.
+    - `.mat`: key `Kernel`. One that `save_kernel` wrote (it says ``convention = 'kernelgan'``) is taken as it
+      is, for ``scipy.ndimage.correlate(x, k)[::s, ::s]``. All others are read by `from_div2krk`: their
+      centre of mass is moved to K//2 + (s - 1)/2, which is what DIV2KRK's files need, as they are
+      stored before their shift, and which leaves KernelGAN's, already centred there, where they are.
 
     A kernel whose file does not say where it comes from is of unknown provenance, and so counts as an estimate. With
     `trusted` such a kernel counts as given: the caller vouches for it. An estimate stays an estimate.

@@ -41,12 +41,12 @@ def plot_kernel(kernel: Kernel) -> Picture:
     shape = (_TOP + field + _BOTTOM, _LEFT + field + _RIGHT, 3)
     picture: Picture = np.full(shape, _BACKGROUND, dtype=np.uint8)
     big = kernel.array.repeat(cell, 0).repeat(cell, 1)
-    picture[_TOP : _TOP + field, _LEFT : _LEFT + field] = _colours(big / peak)
+    picture[_TOP : _TOP + field, _LEFT : _LEFT + field] = colours(big / peak)
 
     top = float(kernel.array.max())
     bar_left = _LEFT + field + 18
     ramp = np.linspace(top, low, field)[:, None].repeat(16, 1)
-    picture[_TOP : _TOP + field, bar_left : bar_left + 16] = _colours(ramp / peak)
+    picture[_TOP : _TOP + field, bar_left : bar_left + 16] = colours(ramp / peak)
     return draw(
         picture,
         [
@@ -58,7 +58,7 @@ def plot_kernel(kernel: Kernel) -> Picture:
     )
 
 
-def _colours(values: npt.NDArray[np.float64]) -> Picture:
+def colours(values: npt.NDArray[np.float64]) -> Picture:
     """Colours of values in [-1, 1]."""
     # The square root shows the tails, which decide how a picture rings.
     size = np.sqrt(np.abs(values))

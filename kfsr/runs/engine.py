@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AUTO = "auto"
+"""The device of each machine of a cluster: a GPU where it has one."""
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -233,12 +233,12 @@ def _serve(link: Connection, work: Work[Any], begin: Callable[[], None]) -> None
         try:
             begin()
         except Exception as error:
-            link.send(("failed", _portable(error)))
+            link.send(("failed", portable(error)))
             return
         link.send(("ready", None))
         while (job := link.recv()) is not None:
             found = perform(job, work, tell)
-            failure = None if found.error is None else _portable(found.error)
+            failure = None if found.error is None else portable(found.error)
             link.send(("done", replace(found, error=failure)))
 
 
@@ -249,7 +249,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """`error` with its traceback as a note, or in words when it does not survive the way to another process."""
     if not isinstance(error, KfsrError):
         error.add_note("".join(traceback.format_exception(error)))

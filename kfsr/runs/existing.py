@@ -39,7 +39,7 @@ def kept(
         source = job.source if job.source is not None and job.source.is_file() else None
         if skip_existing and whole and source is not None and lists.is_finished(job.target, source, settings):
             found[job] = Kept.FINISHED
-        elif skip_existing and not lists.is_ours(job.target) and _is_picture(job.target):
+        elif skip_existing and not _is_our_work(lists, job.target) and _is_picture(job.target):
             found[job] = Kept.CHANGED
         elif no_overwrite:
             found[job] = Kept.EXISTS
@@ -59,6 +59,11 @@ def replaced(jobs: Sequence[Job]) -> None:
         names = ", ".join(foreign[:_SHOWN])
         why = "changed since kfsr wrote it, or not kfsr's" if len(foreign) == 1 else "changed since, or not kfsr's"
         warnings.warn(f"{names}{more}: will be replaced, though {why}; --no-overwrite keeps it", stacklevel=3)
+
+
+def _is_our_work(lists: Manifest, target: Path) -> bool:
+    """Whether a run has made it, or was at it when it died."""
+    return lists.is_ours(target) or lists.is_begun(target)
 
 
 def _is_picture(path: Path) -> bool:

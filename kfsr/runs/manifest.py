@@ -15,8 +15,11 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kfsr.errors import OutputError
 
@@ -26,12 +29,13 @@ NAME = ".kfsr.ndjson"
 @dataclass(frozen=True)
 class Entry:
     """Digests of a result, of its input and of the settings that made it; where the input was, as seen from the
-    result's folder, None where an earlier version did not say."""
+    result's folder, None where an earlier version did not say. begun: nothing more is known than that it was begun."""
 
     result: str
     input: str
     settings: str
     place: str | None = None
+    begun: bool = False
 
 
 def digest(data: bytes) -> str:
@@ -56,6 +60,11 @@ class Manifest:
         entry = self.entry(target)
         return entry is not None and digest_of_file(target) == entry.result
 
+    def is_begun(self, target: Path) -> bool:
+        """Whether a run has begun to make `target` and has not said that it did."""
+        entry = self.entry(target)
+        return entry is not None and entry.begun
+
     def is_finished(self, target: Path, source: Path, settings: str) -> bool:
         """Whether `target` is, byte for byte, what a run with these settings made of `source`; not when either is
         missing or cannot be read."""
@@ -76,6 +85,34 @@ def record(target: Path, result: bytes, source: str, settings: str, place: Path 
     if place is not None:
         with contextlib.suppress(ValueError):  # Windows: on another drive
             values["input"] = os.path.relpath(os.path.realpath(place), os.path.realpath(target.parent))
+    append(target, values)
+
+
+def begun(target: Path) -> None:
+    """Write down that `target` is being made somewhere else: until its own line follows, it is nobody's."""
+    append(target, {"file": target.name, "begun": True})
+
+
+_held: ContextVar[list[tuple[Path, dict[str, Any]]] | None] = ContextVar("_held", default=None)
+
+
+@contextlib.contextmanager
+def kept_back() -> Iterator[list[tuple[Path, dict[str, Any]]]]:
+    """While it runs, nothing is written here; the list that it gives is filled with what `append` takes."""
+    lines: list[tuple[Path, dict[str, Any]]] = []
+    token = _held.set(lines)
+    try:
+        yield lines
+    finally:
+        _held.reset(token)
+
+
+def append(target: Path, values: dict[str, Any]) -> None:
+    """A line of values about `target` in the list beside it; raises as `record` does."""
+    held = _held.get()
+    if held is not None:
+        held.append((target, values))
+        return
     path = target.parent / NAME
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -115,7 +152,10 @@ def _entries(path: Path) -> dict[str, Entry]:
     for line in lines:
         try:
             one = json.loads(line)
-            found = Entry(one["sha256"], one["input_sha256"], one["settings"], one.get("input"))
+            if one.get("begun"):
+                found = Entry("", "", "", begun=True)
+            else:
+                found = Entry(one["sha256"], one["input_sha256"], one["settings"], one.get("input"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         place = found.place or ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kfsr.errors import InputError, UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import checks, earlier
-from kfsr.runs.engine import Machine
+from kfsr.runs.engine import AUTO, Machine
 from kfsr.runs.events import OnEvent, as_warnings
 from kfsr.runs.existing import Kept, kept, replaced
 from kfsr.runs.inputs import Source, find_pictures, usable
@@ -195,7 +195,8 @@ def _check_size(recipe: Recipe, kernel: object, kernel_from: Sequence[str]) -> N
 def _check_recipe(recipe: Recipe, machine: Machine, *, has_kernel: bool) -> None:
     from kfsr import pipeline
 
-    pipeline.check(recipe, machine.device, has_kernel=has_kernel)
+    device = "cpu" if machine.device == AUTO else machine.device  # each machine's own
+    pipeline.check(recipe, device, has_kernel=has_kernel)
 
 
 def _kernel_jobs(jobs: Sequence[Job], place: str | None, keep: Sequence[Path]) -> dict[Job, Job]:

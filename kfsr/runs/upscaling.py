@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +20,13 @@ from kfsr.runs.names import result_format
 from kfsr.runs.plan import Job, tidy
 from kfsr.runs.preparing import Plan, prepare
 from kfsr.runs.stacks import is_stack, upscale_stack
+from kfsr.runs.told import writing_down
+from kfsr.runs.upscaled import Upscaled
 
 if TYPE_CHECKING:
     from kfsr.image import Image
     from kfsr.kernel import Kernel, Lens
     from kfsr.pipeline import Result
-
-
-@dataclass(frozen=True)
-class Upscaled:
-    """What is left to say about a picture that has been written. size: its width and height. report: the pipeline's.
-    data: the picture's file, where it goes to standard output."""
-
-    size: tuple[int, int]
-    report: dict[str, Any]
-    data: bytes | None = None
 
 
 def run(
@@ -112,7 +103,8 @@ def carry_out(plan: Plan, machine: Machine, on_event: OnEvent) -> Generator[Outc
     if plan.kernel_from:  # it got its fine form from all its pictures together
         recipe = dataclasses.replace(recipe, refine=False)
     light = dataclasses.replace(plan, jobs=(), recipe=recipe, kernel=kernel, sizes={}, kept={})  # it goes to processes
-    yield from execute(plan.jobs, partial(_upscale, light, machine), machine, on_event, plan.kept)
+    work = partial(_upscale, light, machine)
+    yield from writing_down(execute(plan.jobs, work, machine, on_event, plan.kept))
 
 
 def shared_kernel(paths: Sequence[Path], recipe: Recipe, machine: Machine, on_event: OnEvent) -> Kernel:
@@ -187,7 +179,7 @@ def _upscale(plan: Plan, machine: Machine, job: Job, on_event: OnEvent, lock: st
             else:
                 write_image(result.image, job.target, plan.recipe.quality, note)
     report = result.report.as_dict() | ({"pages": pages.count} if stack is not None else {})
-    return Upscaled(result.image.size, report, encoded)
+    return Upscaled(result.image.size, report, encoded, result.kernel)
 
 
 def _is_copied(result: Result, read: str, target: Path | None, recipe: Recipe) -> bool:

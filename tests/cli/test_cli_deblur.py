@@ -59,7 +59,7 @@ def levels(source):
 
 def test_a_blur_that_is_known_is_undone_at_the_pictures_size(blurred):
     done = kfsr_run(blurred, "deblur", "soft_face.png", "--kernel", "blur.npz", "--strength", "1").ok()
-    assert done.stderr.startswith("soft_face.png -> soft_face_sharp.png: 80x64, kernel gaussian, ")
+    assert done.stderr.startswith("soft_face.png -> soft_face_sharp.png: 80x64, your kernel")
     truth, soft, result = (levels(blurred / f"{name}.png") for name in ("face", "soft_face", "soft_face_sharp"))
     before, after = (np.square(one - truth)[8:-8, 8:-8].mean() for one in (soft, result))
     assert after < before / 2

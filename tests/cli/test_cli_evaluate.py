@@ -121,7 +121,7 @@ def test_kernels(photos):
     assert f"NCC, truth turned by 180  {turned['ncc_flipped']:.4f}" in table.stdout.decode()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("basicsr") is None, reason="basicsr is not installed (README, Install)")
+@pytest.mark.skipif(importlib.util.find_spec("basicsr") is None, reason="basicsr is not installed (docs/install.md)")
 def test_without_a_truth_niqe_is_printed(photos):
     PIL.Image.fromarray(data.astronaut()).save(photos / "portrait.png")
     done = kfsr_run(photos, "evaluate", ".", "--json")

@@ -140,7 +140,7 @@ def test_two_runs_into_one_folder(photos):
     for name in set(names(photos / "whole")) - {".kfsr.ndjson"}:
         assert (photos / "out" / name).read_bytes() == (photos / "whole" / name).read_bytes()
     lines = [json.loads(line) for line in (photos / "out" / ".kfsr.ndjson").read_text().splitlines() if line]
-    assert len(lines) == 24
+    assert sum("sha256" in line for line in lines) == 24
     done = kfsr_run(photos, "upscale", *pictures, "-o", "out", "--skip-existing", *QUICK).ok()
     assert "0 done, 12 skipped" in done.stderr
 

@@ -36,9 +36,9 @@ def contents(folder):
 
 
 def listed(folder):
-    """The list's lines as records; each must be whole."""
+    """The list's lines of digests as records; each line must be whole."""
     lines = [line for path in folder.rglob(".kfsr.ndjson") for line in path.read_text().splitlines() if line]
-    return [json.loads(line) for line in lines]
+    return [one for one in map(json.loads, lines) if "sha256" in one]
 
 
 def upscale(*more, before=(), after=()):

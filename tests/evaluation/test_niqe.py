@@ -12,7 +12,7 @@ from kfsr.errors import InputError, UsageError
 from kfsr.evaluation.niqe import niqe
 
 INSTALLED = importlib.util.find_spec("basicsr") is not None
-with_basicsr = pytest.mark.skipif(not INSTALLED, reason="basicsr is not installed (README, Install)")
+with_basicsr = pytest.mark.skipif(not INSTALLED, reason="basicsr is not installed (docs/install.md)")
 PHOTO = data.astronaut().astype(np.float32) / 255
 
 

@@ -1,0 +1,1 @@
+"""Results to look at: one page of HTML that needs nothing but a browser."""
