@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,13 @@ from kfsr.kernel import Kernel, Provenance, check_scale, default_size
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import HeapSettings, Settings
+
+FEW = 10
+"""Photographs in a heap under which their scenes, rather than the blur, may shape the kernel."""
+
+SOFT = -4.3
+"""Of a clean heap's spectrum, the logarithm from about .08 to .25 cycles a pixel: photographs have -2.7 to -3.2; those
+blurred by a Gaussian of .8 px come below this."""
 
 RIM = 12
 """Pixels along a window's border whose equations are left out."""
@@ -49,7 +57,8 @@ def kernel_of_heaps(
 
     Both are gone through once, one photograph at a time, so a generator that reads files will do. scale: the clean ones
     have `scale` times the resolution: what was made of such photographs by a scanner or a resizer is `blurred`.
-    Raises NothingToLearn where a photograph is too small, UsageError for a wrong scale.
+    Raises NothingToLearn where a photograph is too small, UsageError for a wrong scale. Warns (UserWarning) where the
+    clean ones are soft, and of heaps that are small.
     """
     check_scale(scale)
     every = settings or Recipe().settings
@@ -59,6 +68,7 @@ def kernel_of_heaps(
     known = gather(luminances(clean), scale * patch, cfg.groups, patches=cfg.patches)
     progress("heaps", 1, 3)
     observed = gather(luminances(blurred), patch, cfg.groups, window, cfg.patches)
+    warn_of(observed.pictures, known)
     progress("heaps", 2, 3)
     if scale == 1:
         found = _shaken(observed, known.typical, every, progress)
@@ -84,8 +94,8 @@ def _blob(observed: Heap, clean: np.ndarray, scale: int, cfg: HeapSettings) -> h
 
 def _shaken(observed: Heap, clean: np.ndarray, settings: Settings, progress: Progress) -> heaps.Fit:
     """A kernel of any form at scale 1: from coarse to fine by the edges, then with the spectra. Edges lead to wrong
-    kernels at times, which the rounds do not leave; so they begin with few windows and with all, and the start that
-    explains the spectra better goes on."""
+    kernels at times, which the rounds do not leave; so they begin with few windows and with all, and the latter goes
+    on where it clearly explains the spectra better."""
     cfg = settings.heaps
     every = len(observed.windows)
     counts = sorted({min(cfg.first_windows, every), every})
@@ -97,7 +107,7 @@ def _shaken(observed: Heap, clean: np.ndarray, settings: Settings, progress: Pro
         start = _centred(ndi.gaussian_filter(np.pad(start, side), 0.5), side)
         ends.append(_Rounds(observed, clean, side, settings).run(start, cfg.first_rounds))
         progress("starts", n + 1, len(counts))
-    best = min(ends, key=lambda one: one.misfit)
+    best = ends[-1] if ends[-1].misfit < ends[0].misfit - cfg.start_margin else ends[0]
     rounds = _Rounds(observed, clean, best.kernels.shape[-1], settings)
     return rounds.run(best.kernels[0], cfg.rounds, progress)
 
@@ -128,6 +138,27 @@ class _Rounds:
             kernel = _centred(_cut(after, cfg), self.side)
             progress("spectra and edges", n + 1, count)
         return replace(found, kernels=kernel[None])
+
+
+def warn_of(pictures: int, clean: Heap) -> None:
+    """Tell (UserWarning) what makes the kernel of so many blurred pictures doubtful."""
+    if min(pictures, clean.pictures) < FEW:
+        warnings.warn(
+            f"{pictures} blurred and {clean.pictures} clean pictures are few, and their scenes may pass for blur: the "
+            "kernel may be far too wide; take 20 of each",
+            UserWarning,
+            stacklevel=3,
+        )
+    frequencies = np.fft.fftfreq(clean.spectra.shape[-1])
+    radius = np.hypot(frequencies[:, None], frequencies)
+    low, high = (np.log(clean.typical[(radius > a) & (radius < b)]).mean() for a, b in ((0.06, 0.1), (0.2, 0.3)))
+    if high - low < SOFT:
+        warnings.warn(
+            "the clean pictures are soft themselves, so the kernel will be too narrow; take sharper ones, or make "
+            "them half as large first",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def named(pictures: Iterable[Heaped]) -> Iterator[tuple[str, Image]]:
