@@ -49,10 +49,14 @@ class Spectra:
     """(1) for M kernels, each with the spectra of what it has blurred.
 
     observed: (M, groups, P, P); clean: (M or 1, s * P, s * P), the spectra in FFT order as `mean_periodogram` scales
-    them. What is fitted beside the kernels is kept here from one call of `fit` to the next.
+    them. channels: of a field, whose kernels n, n + channels, ... have one slope in common, which costs nothing, beside
+    each group's own; 0 for none in common. What is fitted beside the kernels is kept here from one call of `fit` to the
+    next.
     """
 
-    def __init__(self, observed: np.ndarray, clean: np.ndarray, scale: int, cfg: HeapSettings) -> None:
+    def __init__(
+        self, observed: np.ndarray, clean: np.ndarray, scale: int, cfg: HeapSettings, channels: int = 0
+    ) -> None:
         patch = observed.shape[-1]
         self.scale, self.cfg, self.side = scale, cfg, scale * patch
         rows, cols = np.fft.fftfreq(patch)[:, None], np.fft.rfftfreq(patch)[None]
@@ -69,6 +73,7 @@ class Spectra:
         expected = self._blurred(torch.ones(1, 1, 1, dtype=torch.float64))
         self.gain = (self.log_observed - expected.log()[:, None])[..., low].mean(-1).requires_grad_()
         self.slope = torch.zeros_like(self.gain, requires_grad=True)
+        self.common = torch.zeros(channels, 1, dtype=torch.float64, requires_grad=True) if channels else None
         floor = np.quantile(observed[..., : patch // 2 + 1][..., radius > 0.4], 0.05)
         self.log_noise = torch.tensor(float(np.log(max(floor, 1e-8))), dtype=torch.float64, requires_grad=True)
 
@@ -79,18 +84,21 @@ class Spectra:
 
     def misfit(self, kernels: Tensor) -> Tensor:
         """Mean robust distance of the logarithms of (1) for kernels (M, K, K), differentiable in all that is fitted."""
-        gain = self.gain[..., None] + self.slope[..., None] * self.log_radius
+        slope = self.slope
+        if self.common is not None:
+            slope = slope + self.common.repeat(len(slope) // len(self.common), 1)
+        gain = self.gain[..., None] + slope[..., None] * self.log_radius
         expected = gain.exp() * self._blurred(kernels)[:, None] + self.log_noise.exp()
         distance = self.log_observed - expected.log()
         return (distance.square() + self.cfg.robustness).sqrt().mean()
 
     def penalty(self) -> Tensor:
-        """Of slopes far from the clean ones, which would pass for blur; of their mean over the scenes all the more."""
-        return self.cfg.slope * self.slope.square().mean() + self.cfg.mean_slope * self.slope.mean(1).square().mean()
+        """Of slopes far from the common one, or from the clean ones, which would pass for blur."""
+        return self.cfg.slope * self.slope.square().mean()
 
     def fitted(self) -> list[Tensor]:
         """What is fitted beside the kernels."""
-        return [self.gain, self.slope, self.log_noise]
+        return [self.gain, self.slope, self.log_noise, *(() if self.common is None else (self.common,))]
 
     def _blurred(self, kernels: Tensor) -> Tensor:
         """fold[C |K|^2] at the frequencies that count, (M, F)."""
@@ -111,6 +119,17 @@ def fit_gaussian(spectra: Spectra, size: int, variance: float, cfg: HeapSettings
     half = 0.5 * float(np.log(variance))
     factors = torch.tensor([half, 0.0, half], dtype=torch.float64).repeat(len(spectra.gain), 1).requires_grad_()
     return _minimised(spectra, factors, lambda one: _gaussians(one, size), cfg, ())
+
+
+def fit_moffat(
+    spectra: Spectra, size: int, cfg: HeapSettings, *more: Callable[[Tensor], Tensor]
+) -> tuple[Fit, np.ndarray]:
+    """The same over Moffat's kernels, and their 3 numbers each, (M, 3), as `moffats` takes them. more: what else of
+    these numbers is to be small."""
+    cores = torch.tensor([0.5, 0.0, 0.5], dtype=torch.float64).repeat(len(spectra.gain), 1).requires_grad_()
+    extra = [lambda _, one=one: one(cores) for one in more]
+    found = _minimised(spectra, cores, lambda one: moffats(one, size, cfg.tail), cfg, extra)
+    return found, cores.detach().numpy()
 
 
 def edges_misfit(equations: Equations, weight: float) -> Callable[[Tensor], Tensor]:
@@ -178,14 +197,26 @@ def _minimised(
 def _gaussians(factors: Tensor, size: int) -> Tensor:
     """Gaussians (M, K, K), not normalised: logarithms of the Cholesky diagonals of their covariances, and the entry off
     it, (M, 3)."""
+    return torch.exp(-0.5 * _squared_distances(factors, size, torch.zeros(1, 2, dtype=torch.float64)))
+
+
+def moffats(factors: Tensor, size: int, tail: float, centres: Tensor | None = None) -> Tensor:
+    """(1 + d^2)^-tail (Moffat 1969), (M, K, K), not normalised, d the distance in a core given as for Gaussians: a
+    core with a halo, as lenses have it. centres: (M, 2), the canvas's middle where None."""
+    middle = torch.zeros(1, 2, dtype=torch.float64) if centres is None else centres
+    return (1 + _squared_distances(factors, size, middle)) ** -tail
+
+
+def _squared_distances(factors: Tensor, size: int, centres: Tensor) -> Tensor:
     i = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    down, across = i[None] - centres[:, :1], i[None] - centres[:, 1:]
     # Within bounds, since a line search tries anything: deviations of a third of a pixel to twelve.
     a, c = (factors[:, n].clamp(-1.2, 2.5).exp() for n in (0, 2))
     b = factors[:, 1].clamp(-12, 12)
     # L z = (row, column), L = [[a, 0], [b, c]]
-    first = i[None, :, None] / a[:, None, None]
-    second = (i[None, None, :] - b[:, None, None] * first) / c[:, None, None]
-    return torch.exp(-0.5 * (first.square() + second.square()))
+    first = down[:, :, None] / a[:, None, None]
+    second = (across[:, None, :] - b[:, None, None] * first) / c[:, None, None]
+    return first.square() + second.square()
 
 
 def _autocorrelation(window: np.ndarray) -> np.ndarray:

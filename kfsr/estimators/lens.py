@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.ndimage as ndi
+import torch
 from torch import Tensor
 
 from kfsr.analysis.heap_field import FieldHeap
@@ -34,18 +35,14 @@ def estimate(observed: FieldHeap, clean: np.ndarray, cfg: HeapSettings) -> tuple
     rows, cols, channels, groups, patch, _ = observed.spectra.shape
     size = min(cfg.lens_support, patch // 2 - 1)
     each = np.broadcast_to(clean, (rows, cols, *clean.shape)).reshape(-1, patch, patch)
-    cfg = replace(cfg, slope=cfg.field_slope, mean_slope=cfg.field_mean_slope, iterations=cfg.field_iterations)
-    spectra = heaps.Spectra(observed.spectra.reshape(-1, groups, patch, patch), each, 1, cfg)
-    start = heaps.fit_gaussian(spectra, size, 2.0, cfg)
-    found = heaps.fit(spectra, start.kernels, cfg, _roughness((rows, cols, channels), cfg.smoothness))
-    kernels = found.kernels.reshape(rows, cols, channels, size, size)
-    peak = kernels.max((3, 4), keepdims=True)
-    kernels = np.where(kernels < cfg.field_cut * peak, 0, kernels)
+    cfg = replace(cfg, slope=cfg.field_slope, iterations=cfg.field_iterations)
+    spectra = heaps.Spectra(observed.spectra.reshape(-1, groups, patch, patch), each, 1, cfg, channels)
+    found, cores = heaps.fit_moffat(spectra, size, cfg, _roughness((rows, cols, channels), cfg.smoothness))
+    moves = np.zeros((rows, cols, channels, 2))
     if channels == 3:
         moves = colour_shifts(observed.between)
-        for place in np.ndindex(rows, cols, channels):
-            # Bilinear between pixels would blur; a spline hardly does.
-            kernels[place] = ndi.shift(kernels[place], moves[place], order=3).clip(0)
+    placed = heaps.moffats(torch.from_numpy(cores), size, cfg.tail, torch.from_numpy(moves.reshape(-1, 2)))
+    kernels = placed.numpy().reshape(rows, cols, channels, size, size)
     return KernelField(kernels / kernels.sum((3, 4), keepdims=True), 1), found.noise
 
 
@@ -81,15 +78,14 @@ def _slope_of_phase(waves: np.ndarray, slopes: np.ndarray, rounds: int = 8) -> n
 
 
 def _roughness(shape: tuple[int, int, int], weight: float) -> Callable[[Tensor], Tensor]:
-    """`weight` times the mean squared difference between neighbours' kernels (M, K, K), against their energy."""
+    """`weight` times the mean squared difference between the numbers (M, N) of neighbours' kernels."""
 
-    def roughness(kernels: Tensor) -> Tensor:
-        field = kernels.reshape(*shape, *kernels.shape[1:])
-        energy = field.detach().square().sum((-1, -2)).mean()
-        total = kernels.new_zeros(())
+    def roughness(numbers: Tensor) -> Tensor:
+        field = numbers.reshape(*shape, numbers.shape[1])
+        total = numbers.new_zeros(())
         for axis in (0, 1):
             if shape[axis] > 1:
-                total = total + field.diff(dim=axis).square().sum((-1, -2)).mean()
-        return weight * total / energy
+                total = total + field.diff(dim=axis).square().sum(-1).mean()
+        return weight * total
 
     return roughness

@@ -14,7 +14,7 @@ from kfsr.errors import InputError
 from kfsr.estimators import lens
 from kfsr.kernel import Lens, Provenance
 from kfsr.kernel.shot import Shot, shot_of
-from kfsr.pipeline.heaps import Heaped, luminances, named
+from kfsr.pipeline.heaps import Heaped, luminances, named, warn_of
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import Settings
@@ -41,7 +41,7 @@ def lens_of_heaps(
     colour, or of the luminance alone. Arguments as in `kernel_of_heaps`; the blurred ones are whole frames.
 
     Raises InputError for photographs of several sizes or cameras, NothingToLearn for too fine a grid. Warns
-    (UserWarning) where lens, focal length or aperture change from one to another.
+    (UserWarning) where lens, focal length or aperture change from one to another, and as `kernel_of_heaps` does.
     """
     cfg = (settings or Recipe().settings).heaps
     known = gather(luminances(clean), cfg.field_patch, cfg.groups, patches=cfg.patches)
@@ -49,6 +49,7 @@ def lens_of_heaps(
     shots: list[Shot] = []
     pixels = _pixels(blurred, shots, colours)
     observed = gather_field(pixels, grid, cfg.field_patch, cfg.field_groups, cfg.cell_patches)
+    warn_of(observed.pictures, known)
     progress("heaps", 2, 3)
     channels = observed.spectra.shape[2]
     field, noise = lens.estimate(observed, np.stack([known.typical] * channels), cfg)

@@ -150,6 +150,36 @@ def test_the_whole_is_centred_and_the_colours_are_not():
 
 def test_neighbours_are_tied_to_each_other():
     rough = lens._roughness((1, 2, 1), 1.0)
-    k = torch.from_numpy(np.stack([gaussian_kernel(v * np.eye(2), 1, 9).array for v in (1.0, 2.0)]))
-    assert float(rough(k)) > 0.1
-    assert float(rough(k[:1].repeat(2, 1, 1))) == 0
+    numbers = torch.tensor([[0.5, 0.0, 0.5], [1.0, 0.0, 1.0]])
+    assert float(rough(numbers)) == pytest.approx(0.5)
+    assert float(rough(numbers[:1].repeat(2, 1))) == 0
+
+
+def test_a_lens_with_a_halo_keeps_its_width_though_the_scenes_differ():
+    """The clean scenes are sharper: their spectra fall by |f|^.4 less in power."""
+    i = np.arange(25) - 12
+    truth = (1 + (i[:, None] ** 2 + i**2) / 3.0) ** -2.25
+    array = np.tile(truth / truth.sum(), (1, 2, 1, 1, 1))
+    k, random = torch.from_numpy(array), np.random.default_rng(4)
+
+    def seen():
+        for name, x in scenes(8, (256, 288), 1, 1):
+            y = varying.degrade(torch.from_numpy(x)[None, None], k, 1)[0, 0].numpy()[..., None]
+            yield name, y + 0.005 * random.normal(size=y.shape)
+
+    cfg = HeapSettings()
+    observed = gather_field(seen(), (1, 2), 64, 6, 36)
+    clean = gather(scenes(8, (256, 288), 2), 64, 24).typical
+    f = np.fft.fftfreq(64)
+    sharper = np.maximum(np.hypot(f[:, None], f), 1 / 64) ** 0.4
+    found, _ = lens.estimate(observed, (clean * sharper)[None], cfg)
+    radius = i[:, None] ** 2 + i**2
+    widths = (found.array * radius).sum((3, 4)) / (array * radius).sum((3, 4))
+    assert np.abs(np.log(widths)).max() < 0.25
+
+
+def test_moffats_lie_where_they_are_told_to():
+    k = heaps.moffats(torch.tensor([[0.3, 0.0, 0.3]]), 25, 2.25, torch.tensor([[0.4, -0.25]]))
+    k = (k / k.sum()).numpy()
+    i = np.arange(25) - 12
+    assert np.allclose((k.sum(2) @ i, k.sum(1) @ i), [[0.4], [-0.25]], atol=0.03)
