@@ -72,6 +72,7 @@ def test_the_wheel_is_complete(source, tmp_path):
     assert len(modules) > 40
     assert modules <= names
     assert {"kfsr/py.typed", "kfsr/models/README.md", "kfsr/models/unrolled/unrolled.safetensors"} <= names
+    assert {f"kfsr/report/{name}" for name in ("page.html", "page.css", "page.js", "demo.png")} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"kfsr"}
     assert not any("tests" in name for name in names)

@@ -210,8 +210,9 @@ def _tell(outcome: Outcome[Upscaled], plan: Plan, console: Console) -> None:
         console.warning(f"{job.source_name}: {gate['verdict']}: {gate['reason']}")
     width, height = done.size
     resumed = ", went on from where it was stopped" if done.report["resumed"] else ""
-    pages = f"{done.report['pages']} pages, " if "pages" in done.report else ""
+    pages = f"{done.report['pages']} pages" if "pages" in done.report else ""
+    facts = ", ".join(filter(None, (pages, f"{width}x{height}", found_in_words(done.report))))
     console.note(
-        f"{job.source_name} -> {job.target_name}: {pages}{width}x{height}, {found_in_words(done.report)}; "
+        f"{job.source_name} -> {job.target_name}: {facts}; "
         f"{done_in_words(done.report, with_reason=False)}; {outcome.seconds:.1f} s{resumed}"
     )

@@ -104,6 +104,7 @@
       stage.style.height = tall + "px";
       stage.classList.toggle("twice", zoom > 1);
       frame.style.width = Math.min(width, box.clientWidth) + "px";
+      frame.classList.toggle("narrow", Math.min(width, box.clientWidth) < 150);
       if (range) range.style.width = "max(160px, " + frame.style.width + ")";
       frame.style.height = Math.min(tall, height()) + "px";
       view.scrollTo(middle[0] * view.scrollWidth - view.clientWidth / 2,

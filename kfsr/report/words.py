@@ -35,8 +35,10 @@ _FREE = ("edges", "kernelfusion", "kernelfusion-edges", "kernel-diff")
 
 def found_in_words(report: Mapping[str, Any]) -> str:
     """What the picture went through: its blur, and its dirt as far as it is known."""
-    words = [kernel_in_words(report["kernel"], report["scale"])] if report.get("kernel") else []
-    found = report.get("found")
+    kernel, found = report.get("kernel"), report.get("found")
+    # Where nothing could be learned, the kernel is none that was found.
+    learned = kernel and not (report.get("strength") == 0 and kernel["method"] == "bicubic")
+    words = [kernel_in_words(kernel, report["scale"])] if kernel and learned else []
     if found and found.get("words"):
         words.append(found["words"])
     return ", ".join(words)

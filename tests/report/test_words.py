@@ -32,6 +32,8 @@ def test_what_was_found():
     assert found_in_words(report) == "shake of 9 px, noise of 6 levels"
     assert found_in_words(report | {"found": None}) == "shake of 9 px"
     assert found_in_words({}) == ""
+    nothing = {"scale": 2, "kernel": kernel("bicubic", source="given"), "strength": 0.0, "found": None}
+    assert found_in_words(nothing) == ""
 
 
 def report(verdict, reason="", strength=1.0, scale=2, solver="unrolled"):
