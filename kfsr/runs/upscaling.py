@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfsr.errors import OutputError
+from kfsr.errors import OutputError, UsageError
 from kfsr.recipe import Recipe
 from kfsr.runs import device_lock, manifest
 from kfsr.runs.engine import Machine, checkpoint_for, execute, progress_of
@@ -71,7 +71,10 @@ def run(
     format cannot hold and a picture that `max_memory` is too little for are found before the first is started, too.
     """
     on_event = on_event or as_warnings
-    several = [inputs] if isinstance(inputs, str | Path) else inputs
+    several = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    strange = next((one for one in several if not isinstance(one, str | os.PathLike)), None)
+    if strange is not None:
+        raise UsageError(f"inputs are names of files, not of type {type(strange).__name__}; kfsr.upscale takes pictures")
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)

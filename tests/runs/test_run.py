@@ -130,6 +130,11 @@ def test_a_call_that_cannot_be_meant_is_refused_before_any_work(album, choices, 
     assert sorted(path.name for path in album.iterdir()) == ["in"]
 
 
+def test_pictures_in_place_of_names_are_refused():
+    with pytest.raises(UsageError, match="names of files, not of type ndarray; kfsr.upscale takes"):
+        kfsr.run(np.zeros((9, 9, 3)))
+
+
 def test_threads_are_given_back(album):
     before = torch.get_num_threads()
     run(album, threads=before + 1)
