@@ -74,7 +74,7 @@ def run(
     several = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     strange = next((one for one in several if not isinstance(one, str | os.PathLike)), None)
     if strange is not None:
-        raise UsageError(f"inputs are names of files, not of type {type(strange).__name__}; kfsr.upscale takes pictures")
+        raise UsageError(f"inputs are names of files, not of type {type(strange).__name__}; upscale takes pictures")
     if isinstance(kernel, str | Path):
         choices["kernel"], kernel = Path(kernel), None
     machine = Machine(executor or Serial(), device, threads, max_pixels, max_memory)

@@ -131,7 +131,7 @@ def test_a_call_that_cannot_be_meant_is_refused_before_any_work(album, choices, 
 
 
 def test_pictures_in_place_of_names_are_refused():
-    with pytest.raises(UsageError, match="names of files, not of type ndarray; kfsr.upscale takes"):
+    with pytest.raises(UsageError, match="names of files, not of type ndarray; upscale takes"):
         kfsr.run(np.zeros((9, 9, 3)))
 
 
