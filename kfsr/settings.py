@@ -263,7 +263,7 @@ class KernelFusionSettings:
     the U-Net. start_time: of 1000, where the way back begins; steps: on that way; first_rounds, rounds: optimiser's
     steps at the first and at every other time. picture_rate, kernel_rate: of Adam. centre_weight: of the kernel's
     centre of mass in the loss. rim: low-resolution pixels left out along the border. cut: share of the peak under which
-    it is haze."""
+    it is haze. uncertainty: of the result, for the solver."""
 
     patch: PatchSettings = field(default_factory=lambda: PatchSettings(width=32, steps=800, sigma_max=4.0))
     windows: int = 1
@@ -280,6 +280,7 @@ class KernelFusionSettings:
     centre_weight: float = 0.1
     rim: int = 6
     cut: float = 0.1
+    uncertainty: float = 0.9
 
     def high_pixels(self, pixels: int, scale: int, whole: bool) -> int:
         """How many high-resolution pixels of a picture of `pixels` low-resolution ones are worked on at once: the

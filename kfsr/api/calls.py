@@ -109,8 +109,8 @@ def upscale(
     Raises UsageError for a wrong argument and for a `max_memory` that no tile fits, InputError for a file that cannot
     be used, NumericalError when a stage gives NaN or infinity.
     """
-    picture, back = taken(image)
     recipe, given = _settled(recipe, choices, kernel)
+    picture, back = taken(image)
     place, limit, part = checked_device(device), checked_memory(max_memory), checked_window(window)
     done = pipeline.upscale(
         picture,

@@ -228,5 +228,5 @@ METHOD = Estimator(
     seconds=lambda pixels, recipe: SECONDS,
     refined=True,
     any_form=True,
-    uncertainty=uncertainty_of_windows,
+    uncertainty=lambda problem, kernel: uncertainty_of_windows(problem, problem.settings.edges.uncertainty),
 )

@@ -238,5 +238,5 @@ METHOD = Estimator(
     seconds=_seconds,
     memory=_memory,
     joint=_joint,
-    uncertainty=uncertainty_of_windows,
+    uncertainty=lambda problem, kernel: uncertainty_of_windows(problem, problem.settings.kernelfusion.uncertainty),
 )

@@ -20,11 +20,12 @@ def _unknown(problem: Problem, kernel: Kernel) -> float | None:
     return None
 
 
-def uncertainty_of_windows(problem: Problem, kernel: Kernel) -> float:
-    """Of a kernel of any form that a few windows told, for the solver: more for a picture smaller than these."""
+def uncertainty_of_windows(problem: Problem, usual: float) -> float:
+    """Of a kernel of any form that the edges' windows told, for the solver: `usual`, and more for a picture smaller
+    than these."""
     cfg = problem.settings.edges
     seen = problem.pixels / (cfg.windows * cfg.window**2)
-    return min(MOST_UNCERTAIN, cfg.uncertainty * max(1.0, seen**-0.25))
+    return min(MOST_UNCERTAIN, usual * max(1.0, seen**-0.25))
 
 
 @dataclass(frozen=True)

@@ -34,5 +34,5 @@ METHOD = Estimator(
     memory=lambda pixels, recipe: estimator("kernelfusion").memory(pixels, recipe),
     refined=True,
     any_form=True,
-    uncertainty=uncertainty_of_windows,
+    uncertainty=lambda problem, kernel: uncertainty_of_windows(problem, problem.settings.edges.uncertainty),
 )

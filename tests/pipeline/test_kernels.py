@@ -230,7 +230,7 @@ def test_an_estimate_that_does_not_say_how_uncertain_it_is_gets_its_methods_doub
     """As the files of earlier versions: an edges' kernel is doubted more than a Gaussian."""
     kernel = gaussian_kernel(np.eye(2) * 2, 2)
     picture, window = photo(64, 64), (0, 0, 24, 24)
-    doubt = 0.9 * (64**2 / (TINY.edges.windows * TINY.edges.window**2)) ** -0.25
+    doubt = TINY.edges.uncertainty * (64**2 / (TINY.edges.windows * TINY.edges.window**2)) ** -0.25
     silent, said, little = (
         up(picture, kernel=kernel.stamped(Provenance("estimated", "edges", 1, value)), window=window).image.pixels
         for value in (None, doubt, 0.15)
