@@ -85,11 +85,16 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def album(tmp_path):
-    (tmp_path / "in").mkdir()
+    return filled(tmp_path, 60)
+
+
+def filled(folder, side):
+    """Parts of a photograph, so many pixels high, in folder/in."""
+    (folder / "in").mkdir(exist_ok=True)
     picture = data.astronaut()
     for n in range(COUNT):
-        PIL.Image.fromarray(picture[n : n + 60, 100 + n : 170 + n]).save(tmp_path / "in" / f"{n:03}.png")
-    return tmp_path
+        PIL.Image.fromarray(picture[n : n + side, 100 + n : 110 + n + side]).save(folder / "in" / f"{n:03}.png")
+    return folder
 
 
 def contents(folder):
@@ -100,12 +105,12 @@ def listed(folder):
     return [json.loads(line) for line in (folder / ".kfsr.ndjson").read_text().splitlines() if line]
 
 
-# Takes long enough for deaths in the middle.
 SLOWER = ("--kernel-method", "bicubic", "--preset", "fast", "--threads", "1")
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_whatever_dies(album, cluster):
+def test_nothing_is_lost_whatever_dies(tmp_path, cluster):
+    album = filled(tmp_path, 200)  # so that the deaths come in the middle
     kfsr_run(album, "upscale", "in", "-o", "one", *SLOWER, "--quiet").ok()
     on_cluster = ("--executor", "dask", "--scheduler", cluster.address)
     args = ("upscale", "in", "-o", "out", *SLOWER, *on_cluster, "--json")
