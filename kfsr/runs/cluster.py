@@ -7,6 +7,8 @@ result is noted as begun, so that a run that follows a death does it again inste
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import os
@@ -98,13 +100,22 @@ def _answers(
     }
     try:
         for future in as_completed(list(numbers), loop=client.loop):
-            if future.status in ("cancelled", "lost"):
-                raise _Gone
-            yield numbers[future], future.exception() if future.status == "error" else future.result()
+            yield numbers[future], _fetched(future)
             future.release()
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel(list(numbers), force=True)
+
+
+def _fetched(future: Any) -> _Answer | Exception:
+    """What a task gave, which is fetched from its worker. Raises _Gone where the scheduler dies at that."""
+    if future.status in ("cancelled", "lost"):
+        raise _Gone
+    try:
+        answer: _Answer | Exception = future.exception() if future.status == "error" else future.result()
+    except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:  # of a connection, of Dask
+        raise _Gone from error
+    return answer
 
 
 def _settled(job: Job, answer: _Answer | Exception, on_event: OnEvent) -> Outcome[Any]:

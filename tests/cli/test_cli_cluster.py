@@ -121,8 +121,6 @@ def test_nothing_is_lost_whatever_dies(tmp_path, cluster):
     first.lines(COUNT // 6)
     first.process.kill()
     first.process.wait()
-    kept = contents(album / "out")
-    assert len(kept) < COUNT
 
     second = Started(album, *args, "--skip-existing")
     second.lines(COUNT // 3 + COUNT // 3)  # those that are finished come first
