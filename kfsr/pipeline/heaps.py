@@ -16,6 +16,7 @@ from kfsr.errors import UsageError
 from kfsr.estimators import heaps, shake
 from kfsr.image import Image, luma
 from kfsr.kernel import Kernel, Provenance, check_scale, default_size
+from kfsr.kernel.cleaning import without_noise
 from kfsr.progress import Progress, silent
 from kfsr.recipe import Recipe
 from kfsr.settings import HeapSettings, Settings
@@ -75,7 +76,7 @@ def kernel_of_heaps(
     else:
         found = _blob(observed, known.typical, scale, cfg)
     progress("heaps", 3, 3)
-    kernel = Kernel.from_array(_cut(found.kernels[0], cfg), scale)
+    kernel = Kernel.from_array(without_noise(found.kernels[0], cfg.cut, cfg.island), scale)
     provenance = Provenance("estimated", "heaps", observed.pictures)
     return Found(kernel.stamped(provenance), found.noise, found.misfit)
 
@@ -135,7 +136,7 @@ class _Rounds:
             after = found.kernels[0]
             if n + 1 < count:
                 after = np.maximum(kernel + cfg.stride * (after - kernel), 0)
-            kernel = _centred(_cut(after, cfg), self.side)
+            kernel = _centred(without_noise(after, cfg.cut, cfg.island), self.side)
             progress("spectra and edges", n + 1, count)
         return replace(found, kernels=kernel[None])
 
@@ -172,16 +173,6 @@ def luminances(pictures: Iterable[Heaped]) -> Iterator[tuple[str, np.ndarray]]:
     """The luminance of each, [0, 1] from black to white."""
     for name, image in named(pictures):
         yield name, (255 * luma(image.pixels) - 16) / 219  # full range
-
-
-def _cut(kernel: np.ndarray, cfg: HeapSettings) -> np.ndarray:
-    """Without values below `cut` and parts below `island`; sum 1."""
-    k = np.where(kernel < cfg.cut * kernel.max(), 0, kernel)
-    parts, count = ndi.label(k > 0, np.ones((3, 3)))
-    weights = ndi.sum_labels(k, parts, np.arange(count + 1))
-    k = np.where(weights[parts] < cfg.island * k.sum(), 0, k)
-    cut: np.ndarray = k / k.sum()
-    return cut
 
 
 def _centred(kernel: np.ndarray, side: int) -> np.ndarray:
