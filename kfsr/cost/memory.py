@@ -33,6 +33,9 @@ PER_OUTPUT_PIXEL = 12
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
 
+RESERVE = 64 * 2**20
+"""Bytes that larger tiles than the smallest leave free: what the allocator holds differs from run to run by as much."""
+
 PER_REFINED_PIXEL = 800
 """Bytes: for each high-resolution pixel of the window that a kernel is refined on."""
 
@@ -86,8 +89,8 @@ def largest_tile(limit: int, pixels: int, recipe: Recipe, *, has_kernel: bool = 
     per_pixel = solver(recipe.solver).tile_memory * recipe.scale**2
     if recipe.joint or not per_pixel:
         return recipe.settings.tile // recipe.scale
-    free = limit - FIXED - pixels * (PER_INPUT_PIXEL + recipe.scale**2 * PER_OUTPUT_PIXEL)
-    return max(SMALLEST, (math.isqrt(free // per_pixel) - _around(recipe.scale)) // BLOCK * BLOCK)
+    free = limit - RESERVE - FIXED - pixels * (PER_INPUT_PIXEL + recipe.scale**2 * PER_OUTPUT_PIXEL)
+    return max(SMALLEST, (math.isqrt(max(0, free) // per_pixel) - _around(recipe.scale)) // BLOCK * BLOCK)
 
 
 def _in_words(recipe: Recipe) -> str:
