@@ -79,8 +79,8 @@ def estimate(
 def objective(
     luminance: np.ndarray | Sequence[np.ndarray], kernel: Kernel, settings: EdgesSettings | None = None
 ) -> float:
-    """The minimum over x of what (1) minimises, for this kernel. Of two kernels of one picture the better has the lower
-    value, provided that the two differ by one per cent or more."""
+    """What (1) minimises, where its splitting ends for this kernel, with the edges counted in g * x. Of two kernels of
+    one picture the better has the lower value, provided that the two differ by one per cent or more."""
     cfg = settings or EdgesSettings()
     return _objective(_windows(luminance, cfg), _on_finer_grid(kernel, cfg.support), cfg)
 
