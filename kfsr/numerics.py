@@ -1,11 +1,14 @@
-"""Precision and random weights: NaN caught where it appears, computed again where the precision was at fault."""
+"""Precision and random weights: NaN caught where it appears, computed again where the precision was at fault. And a
+descent that several steps share."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,3 +76,17 @@ def weights_from(generator: torch.Generator) -> Iterator[None]:
         yield
     finally:
         default.set_state(state)
+
+
+def nonnegative_minimum(
+    start: np.ndarray, slope: Callable[[np.ndarray], np.ndarray], curvature: float, iterations: int
+) -> np.ndarray:
+    """What FISTA (Beck and Teboulle 2009) comes to from `start`: the minimum over x >= 0 of a convex function with the
+    gradient `slope`. curvature: its largest, the gradient's Lipschitz constant. Arrays keep the dtype of `start`."""
+    x = ahead = start
+    momentum = 1.0
+    for _ in range(iterations):
+        last, x = x, np.maximum(ahead - slope(ahead) / curvature, 0)
+        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
+        ahead = x + start.dtype.type((before - 1) / momentum) * (x - last)
+    return x

@@ -22,7 +22,7 @@ from scipy.fft import irfft2, rfft2
 from torch import Tensor
 
 from kfsr.errors import NothingToLearn
-from kfsr.numerics import check_finite
+from kfsr.numerics import check_finite, nonnegative_minimum
 from kfsr.operator.fourier import difference_transfer, fast_size, padded, transfer_function
 
 
@@ -95,11 +95,10 @@ def correlations(edges: Sequence[Tensor], observed: Sequence[Tensor], size: int)
     return gram, cross
 
 
-def not_negative(
+def kernel_of_edges(
     gram: Tensor, cross: Tensor, start: Tensor, smallness: float, smoothness: float, iterations: int
 ) -> Tensor:
-    """argmin k' G k / 2 - k' c + smallness |k|^2 / 2 + smoothness |grad k|^2 / 2 over k >= 0 by FISTA (Beck and
-    Teboulle 2009); (K, K).
+    """argmin k' G k / 2 - k' c + smallness |k|^2 / 2 + smoothness |grad k|^2 / 2 over k >= 0; (K, K).
 
     G, the matrix of all lags of `gram`, is applied by Fourier transforms. smoothness is against its diagonal.
     """
@@ -117,14 +116,12 @@ def not_negative(
         raise NothingToLearn("the picture has no edges to learn a kernel from")
     # With SciPy, since PyTorch's threads cost more than they bring in transforms as small as these.
     target, power = cross.numpy(), spectrum.numpy()
-    k = ahead = start.numpy()
-    momentum = 1.0
-    for _ in range(iterations):
-        again = irfft2(power * rfft2(ahead, (around, around)), (around, around))
-        slope = again[:size, :size] + smallness * ahead - target
-        last, k = k, np.maximum(ahead - slope / largest, 0)
-        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = k + np.float32((before - 1) / momentum) * (k - last)
+
+    def slope(at: np.ndarray) -> np.ndarray:
+        again: np.ndarray = irfft2(power * rfft2(at, (around, around)), (around, around))
+        return again[:size, :size] + smallness * at - target
+
+    k = nonnegative_minimum(start.numpy(), slope, largest, iterations)
     if float(k.sum()) <= 0:
         raise NothingToLearn("no kernel can be learned from the picture's edges")
     return torch.from_numpy(k)

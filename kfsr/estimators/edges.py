@@ -32,7 +32,7 @@ from kfsr.kernel.cleaning import without_noise
 from kfsr.kernel.provenance import Provenance
 from kfsr.kernel.value import Kernel, check_scale
 from kfsr.numerics import check_finite
-from kfsr.operator.fit import normal_equations, not_negative
+from kfsr.operator.fit import kernel_of_equations, normal_equations
 from kfsr.operator.fourier import circular_degrade, difference_transfer, fold_half, transfer_function, unfold_half
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.progress import Progress, silent
@@ -125,7 +125,7 @@ def _alternated(
         # (2) the kernel between all of these pictures and their windows
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*normal, strict=True))
         check_finite("edges estimate", (matrix, right))
-        kernel = _cleaned(not_negative(matrix, right, cfg.smallness, cfg.smoothness), cfg)
+        kernel = _cleaned(kernel_of_equations(matrix, right, cfg.smallness, cfg.smoothness), cfg)
         sharpness = max(sharpness * cfg.sharpness_decay, cfg.sharpness_end)
         progress("edges", step + 1, iterations)
     return kernel

@@ -18,10 +18,10 @@ from kfsr.analysis.windows import busiest_window, busiest_windows
 from kfsr.kernel import Kernel
 from kfsr.kernel.cleaning import without_noise
 from kfsr.numerics import check_finite
-from kfsr.operator.fit import normal_equations, not_negative
+from kfsr.operator.fit import kernel_of_equations, normal_equations
 from kfsr.operator.spatial import as_stored, degrade
 from kfsr.progress import Progress, silent
-from kfsr.settings import RefineSettings
+from kfsr.settings import RefineSettings, SharpenedSettings
 
 
 def refine(
@@ -73,7 +73,7 @@ def sharpened(
     kernel: Kernel,
     sigma: float,
     solve: Solve,
-    settings: RefineSettings,
+    settings: SharpenedSettings,
     *,
     progress: Progress = silent,
 ) -> Kernel:
@@ -90,25 +90,25 @@ def sharpened(
     if min(low_res.shape[-2:]) < cfg.smallest:
         return kernel
     plane = low_res[0].mean(0).cpu().numpy()
-    windows = [low_res[(..., *window)] for window in busiest_windows(plane, side, cfg.free_windows)]
+    windows = [low_res[(..., *window)] for window in busiest_windows(plane, side, cfg.windows)]
     k = kernel_tensor(kernel, low_res.device)
-    told = Told(sigma, cfg.free_uncertainty)
-    for n in range(cfg.free_rounds):
+    told = Told(sigma, cfg.uncertainty)
+    for n in range(cfg.rounds):
         # (1) the pictures that this kernel may have made the windows of
         pictures = [solve(y, k, told)[0].mean(0) for y in windows]
         # (2) the kernel between them
         each = [
-            normal_equations(x, y[0].mean(0), k.shape[0], scale, cfg.rim, cfg.free_edges)
+            normal_equations(x, y[0].mean(0), k.shape[0], scale, cfg.rim, cfg.edges)
             for x, y in zip(pictures, windows, strict=True)
         ]
         matrix, right = (torch.stack(parts).sum(0) for parts in zip(*each, strict=True))
         check_finite("refinement", (matrix, right))
-        inertia = cfg.free_inertia * matrix.diagonal().mean()
+        inertia = cfg.inertia * matrix.diagonal().mean()
         matrix.diagonal().add_(inertia)
         right += inertia * k.double().flatten()
-        found = not_negative(matrix.cpu(), right.cpu(), cfg.free_smallness, cfg.free_smoothness).numpy()
-        k = torch.from_numpy(without_noise(found, cfg.free_cut, cfg.free_island)).to(k)
-        progress("refine", n + 1, cfg.free_rounds)
+        found = kernel_of_equations(matrix.cpu(), right.cpu(), cfg.smallness, cfg.smoothness).numpy()
+        k = torch.from_numpy(without_noise(found, cfg.cut, cfg.island)).to(k)
+        progress("refine", n + 1, cfg.rounds)
     return Kernel.from_array(k.double().cpu().numpy(), scale, kernel.provenance)
 
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr.analysis.edge_steps import correlations, few_edges, gradients, not_negative, sparsity
+from kfsr.analysis.edge_steps import correlations, few_edges, gradients, kernel_of_edges, sparsity
 from kfsr.analysis.noise import noise_variance
 from kfsr.analysis.problem import Problem, Solve, Told
 from kfsr.analysis.windows import busiest_windows
@@ -106,7 +106,7 @@ def _refined(level: Level, state: State, cfg: ShakeSettings) -> State:
         # (2) the kernel between the edges of both
         edges = gradients(latent, _trusted(level, kernel.shape[0], cfg))
         gram, cross = correlations(edges, observed, kernel.shape[0])
-        kernel = not_negative(gram, cross, kernel, cfg.smallness, cfg.smoothness, cfg.iterations)
+        kernel = kernel_of_edges(gram, cross, kernel, cfg.smallness, cfg.smoothness, cfg.iterations)
         kernel = _cleaned(kernel, cfg)
         if step in (level.rounds // 3, 2 * level.rounds // 3):
             kernel = _resampled(_centred(kernel), _canvas(kernel, 1.0, level.widest, cfg), 1.0)
@@ -144,7 +144,7 @@ def polish(
         least = np.quantile(strength[strength > 0].numpy(), 1 - cfg.polish_edges / doubt)
         gram, cross = correlations([one * (strength >= least) for one in edges], observed, k.shape[0])
         smallness = cfg.polish_smallness * doubt * float(gram.max())
-        k = _cleaned(not_negative(gram, cross, k, smallness, cfg.smoothness, cfg.iterations), cfg)
+        k = _cleaned(kernel_of_edges(gram, cross, k, smallness, cfg.smoothness, cfg.iterations), cfg)
         progress("polish", n + 1, cfg.polish_rounds)
     array = k.double().numpy()
     return Kernel(array / array.sum(), 1, kernel.provenance)

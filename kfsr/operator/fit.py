@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kfsr.errors import NothingToLearn
+from kfsr.numerics import nonnegative_minimum
 
 RAMP = 12
 """Low-resolution pixels over which the equations' weight rises from 0 to 1 beyond the rim."""
@@ -56,9 +57,9 @@ def normal_equations(
     return matrix, vector
 
 
-def not_negative(matrix: Tensor, right: Tensor, smallness: float, smoothness: float) -> Tensor:
-    """argmin k' M k / 2 - k' r + smallness |k|^2 / 2 + smoothness |grad k|^2 / 2 over k >= 0, by FISTA (Beck and
-    Teboulle 2009); (K, K) float32, scaled to sum 1.
+def kernel_of_equations(matrix: Tensor, right: Tensor, smallness: float, smoothness: float) -> Tensor:
+    """argmin k' M k / 2 - k' r + smallness |k|^2 / 2 + smoothness |grad k|^2 / 2 over k >= 0; (K, K) float32,
+    scaled to sum 1.
 
     matrix (K^2, K^2), right (K^2,), float64; both weights are against the mean of the matrix's diagonal. Raises
     NothingToLearn where that is 0 or nothing is left of k.
@@ -71,15 +72,12 @@ def not_negative(matrix: Tensor, right: Tensor, smallness: float, smoothness: fl
     m = matrix / weight + smallness * torch.eye(count, dtype=matrix.dtype) + smoothness * laplacian(size)
     r = right / weight
     k = torch.linalg.solve(m, r).clamp(min=0)
-    step = 1 / float(torch.linalg.eigvalsh(m)[-1])
-    ahead, momentum = k, 1.0
-    for _ in range(60):
-        last, k = k, (ahead - step * (m @ ahead - r)).clamp(min=0)
-        momentum, before = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = k + (before - 1) / momentum * (k - last)
-    if float(k.sum()) <= 0:
+    steepest = float(torch.linalg.eigvalsh(m)[-1])
+    dense, wanted = m.numpy(), r.numpy()
+    found = torch.from_numpy(nonnegative_minimum(k.numpy(), lambda at: dense @ at - wanted, steepest, 60))
+    if float(found.sum()) <= 0:
         raise NothingToLearn("no kernel can be learned from the picture's edges")
-    return (k / k.sum()).reshape(size, size).float()
+    return (found / found.sum()).reshape(size, size).float()
 
 
 def laplacian(size: int) -> Tensor:

@@ -146,14 +146,14 @@ def refined(problem: Problem, kernel: Kernel, *, own: bool) -> Kernel:
     known = known_dirt(problem) if wanted else None
     if not wanted or (known and (known.sharpening or known.noise > problem.settings.refine.most_noise)):
         return kernel
-    cfg = problem.settings.refine
+    cfg, sharp = problem.settings.refine, problem.settings.sharpened
     solve = unrolled.solver_of(None, problem.scale)
     any_form = kernel.method in METHODS and estimator(kernel.method).any_form
 
     def better(low_res: Tensor) -> Kernel:
         sigma = max(problem.settings.unrolled.gate.estimated_sigma, noise_to_expect(low_res))
         if any_form:
-            return refinement.sharpened(low_res, kernel, sigma, solve, cfg, progress=problem.progress)
+            return refinement.sharpened(low_res, kernel, sigma, solve, sharp, progress=problem.progress)
         noise = noise_variance(low_res) ** 0.5
         generator = problem.generator(6)
         return refinement.refine(low_res, kernel, sigma, noise, solve, cfg, generator, progress=problem.progress)

@@ -10,7 +10,7 @@ from skimage import data
 from kfsr.estimators.refinement import refine, sharpened
 from kfsr.kernel import Kernel, Provenance, compare_kernels, gaussian_kernel, resize_kernel
 from kfsr.operator.spatial import as_stored, degrade
-from kfsr.settings import RefineSettings
+from kfsr.settings import RefineSettings, SharpenedSettings
 from kfsr.solvers import unrolled
 
 COVARIANCE = np.array([[2.6, 1.0], [1.0, 1.6]])
@@ -75,7 +75,7 @@ def test_a_path_that_is_too_thick_becomes_thin():
     truth = path()
     blurred = ndi.gaussian_filter(truth.array, 1.0, mode="constant")
     thick = Kernel.from_array(blurred, 2, Provenance("estimated", "edges"))
-    found = sharpened(low_resolution(truth), thick, 0.003, unrolled.solver_of(None, 2), RefineSettings())
+    found = sharpened(low_resolution(truth), thick, 0.003, unrolled.solver_of(None, 2), SharpenedSettings())
     before, after = (compare_kernels(k, truth).ncc for k in (thick, found))
     assert after > before + 0.015
     assert (found.size, found.method) == (14, "edges")
@@ -85,4 +85,4 @@ def test_a_path_that_is_too_thick_becomes_thin():
 def test_a_path_in_a_small_picture_stays():
     kernel = path()
     low_res = low_resolution(kernel)[..., :95, :]
-    assert sharpened(low_res, kernel, 0.003, unrolled.solver_of(None, 2), RefineSettings()) is kernel
+    assert sharpened(low_res, kernel, 0.003, unrolled.solver_of(None, 2), SharpenedSettings()) is kernel

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 from skimage import data
 
-from kfsr.analysis.edge_steps import correlations, gradients, not_negative, sparsity
+from kfsr.analysis.edge_steps import correlations, gradients, kernel_of_edges, sparsity
 from kfsr.errors import NothingToLearn
 from kfsr.estimators.shake import SATURATED, estimate, polish, pyramid
 from kfsr.image import luma
@@ -66,7 +66,7 @@ def test_least_squares_over_kernels_is_that_of_nnls():
     y = torch.nn.functional.conv2d(torch.nn.functional.pad(x[:, None], (1, 1, 1, 1)), k[None, None])[:, 0]
     y = y + 0.3 * torch.from_numpy(rng.standard_normal(y.shape)).float()
     gram, cross = correlations([x], [y], 3)
-    found = not_negative(gram, cross, torch.full((3, 3), 1 / 9), 2.0, 0.0, 400)
+    found = kernel_of_edges(gram, cross, torch.full((3, 3), 1 / 9), 2.0, 0.0, 400)
     # Row by row: every pixel of y, as a sum over the kernel.
     wide = np.pad(x[0].numpy().astype(float), 1)
     rows = np.stack([wide[i : i + 24, j : j + 22].ravel() for i in range(3) for j in range(3)], 1)

@@ -6,7 +6,7 @@ import torch
 from skimage import data
 
 from kfsr.errors import NothingToLearn
-from kfsr.operator.fit import laplacian, normal_equations, not_negative
+from kfsr.operator.fit import kernel_of_equations, laplacian, normal_equations
 from kfsr.operator.spatial import degrade, windows
 
 SHARP = torch.from_numpy(data.astronaut()[0:504, 0:480, 1] / 255.0).double()
@@ -68,14 +68,14 @@ def test_the_kernel_is_exact_where_nothing_is_negative():
     generator = torch.Generator().manual_seed(0)
     a = torch.rand(400, 16, generator=generator, dtype=torch.float64)
     k = torch.rand(16, generator=generator, dtype=torch.float64) + 0.5
-    found = not_negative(a.T @ a, a.T @ a @ k, smallness=0.0, smoothness=0.0)
+    found = kernel_of_equations(a.T @ a, a.T @ a @ k, smallness=0.0, smoothness=0.0)
     assert torch.allclose(found.double(), (k / k.sum()).reshape(4, 4), atol=1e-6)
-    assert (not_negative(a.T @ a, a.T @ a @ (k - 1), smallness=0.0, smoothness=0.0) == 0).any()
+    assert (kernel_of_equations(a.T @ a, a.T @ a @ (k - 1), smallness=0.0, smoothness=0.0) == 0).any()
 
 
 def test_without_edges_there_is_no_kernel():
     with pytest.raises(NothingToLearn, match="no edges"):
-        not_negative(torch.zeros(9, 9, dtype=torch.float64), torch.zeros(9, dtype=torch.float64), 0.01, 0.01)
+        kernel_of_equations(torch.zeros(9, 9, dtype=torch.float64), torch.zeros(9, dtype=torch.float64), 0.01, 0.01)
 
 
 def test_the_laplacian_is_the_sum_of_squared_differences():
