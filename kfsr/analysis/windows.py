@@ -43,3 +43,32 @@ def busiest_window(low_res: Tensor, side: int) -> tuple[int, int, int, int]:
     sums = F.avg_pool2d(energy[None, None], (side_h, side_w), step)[0, 0]
     best = int(sums.argmax())
     return best // sums.shape[1] * step, best % sums.shape[1] * step, side_h, side_w
+
+
+def busiest_in_cells(plane: np.ndarray, side: int, most: tuple[int, int]) -> np.ndarray:
+    """(N, 2): row and column where the busiest square of `side` pixels in each cell of (H, W) begins.
+
+    most: rows and columns of cells, fewer where they would be smaller than the square. Cells and squares have no
+    overlap, so that the whole frame is heard.
+    """
+    import scipy.ndimage as ndi
+
+    cells = [max(1, min(n, length // side)) for n, length in zip(most, plane.shape, strict=True)]
+    energy = np.hypot(ndi.sobel(plane, 0), ndi.sobel(plane, 1))
+    total = np.pad(energy, ((1, 0), (1, 0))).cumsum(0, dtype=np.float64).cumsum(1)
+    step = max(1, side // 8)
+    ends = [np.linspace(0, length, n + 1).astype(int) for n, length in zip(cells, plane.shape, strict=True)]
+    found = []
+    for row, col in np.ndindex(*cells):
+        first, last = (
+            np.arange(e[n], max(e[n], e[n + 1] - side) + 1, step) for e, n in zip(ends, (row, col), strict=True)
+        )
+        sums = (
+            total[np.ix_(first + side, last + side)]
+            - total[np.ix_(first, last + side)]
+            - total[np.ix_(first + side, last)]
+            + total[np.ix_(first, last)]
+        )
+        i, j = np.unravel_index(int(sums.argmax()), sums.shape)
+        found.append((first[i], last[j]))
+    return np.array(found)

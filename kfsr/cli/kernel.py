@@ -21,7 +21,7 @@ from kfsr.runs.events import Outcome
 from kfsr.runs.inputs import find_pictures
 
 if TYPE_CHECKING:
-    from kfsr.kernel import Kernel
+    from kfsr.kernel import Kernel, Lens
 
 _FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed", "page", "strict")
 
@@ -64,15 +64,16 @@ def kernel(
         typer.Option(
             "--grid",
             metavar="RxC",
-            help="With --clean: measure a lens, a kernel for each of R rows and C columns of the frame.",
+            help="Measure a lens, a kernel for each of R rows and C columns of the frame: with --clean from heaps, "
+            "without it from each picture alone, which tells lateral colour and how soft the corners are.",
         ),
     ] = None,
     channels: Annotated[
         str | None,
         typer.Option(
             "--channels",
-            help="With --clean: one kernel for all colours of a place, or one each.",
-            show_default="one",
+            help="Of a lens: one kernel for all colours of a place, or one each.",
+            show_default="one with --clean, else rgb",
             **one_of(("one", "rgb")),
         ),
     ] = None,
@@ -113,8 +114,8 @@ def kernel(
                 on_event=console.on_event,
             )
             return _of_heaps(streams, console, plan_of_heaps, machine, as_json)
-        if grid or channels:
-            raise UsageError("--grid and --channels need sharp pictures of other scenes to measure a lens; add --clean")
+        if channels and not grid:
+            raise UsageError("--channels says what the kernels of a lens are for; add --grid, or --clean")
         written = output is not None or not as_json
         plan = kernels.prepare(
             sources,
@@ -124,6 +125,8 @@ def kernel(
             shared=shared,
             written=written,
             plot=plot,
+            grid=None if grid is None else options.two_numbers("--grid", grid, "x"),
+            colours=channels != "one",
             on_event=console.on_event,
         )
     if written and plan.jobs[0].target is None and plan.jobs[0].problem is None:
@@ -131,24 +134,29 @@ def kernel(
             raise UsageError("--json and the kernel both want standard output; give the kernel a file with -o")
         streams.refuse_terminal("a kernel")
 
-    def tell(outcome: Outcome[Kernel]) -> None:
-        from kfsr.kernel import kernel_bytes
-        from kfsr.kernel.facts import facts_in_words
+    def tell(outcome: Outcome[Kernel | Lens]) -> None:
+        from kfsr.kernel import Kernel, kernel_bytes
+        from kfsr.kernel.facts import facts_in_words, lens_in_words
 
-        if outcome.value is not None:
-            if written and outcome.job.target is None:
-                streams.write_data(kernel_bytes(outcome.value, ".npy"))
+        found = outcome.value
+        if found is not None:
+            if written and outcome.job.target is None and isinstance(found, Kernel):
+                streams.write_data(kernel_bytes(found, ".npy"))
             where = f" -> {outcome.job.target_name}" if written else ""
-            console.note(f"{outcome.job.source_name}{where}: {facts_in_words(outcome.value)}, {outcome.seconds:.1f} s")
+            what = facts_in_words(found) if isinstance(found, Kernel) else lens_in_words(found)
+            console.note(f"{outcome.job.source_name}{where}: {what}, {outcome.seconds:.1f} s")
 
-    def record(outcome: Outcome[Kernel]) -> dict[str, Any]:
+    def record(outcome: Outcome[Kernel | Lens]) -> dict[str, Any]:
         found: dict[str, Any] = {} if written else {"output": None}
         if outcome.value is not None:
+            from kfsr.kernel import Kernel
             from kfsr.kernel.facts import kernel_facts
 
+            one = outcome.value if isinstance(outcome.value, Kernel) else outcome.value.typical
             found |= {name: getattr(recipe, name) for name in _FIELDS}
             found |= {"pictures": len(plan.shared) or 1, "device": machine.device}
-            found |= {"kernel": kernel_facts(outcome.value), "plot": None if plot is None else str(plot)}
+            found |= {"grid": plan.grid} if plan.grid else {}
+            found |= {"kernel": kernel_facts(one), "plot": None if plot is None else str(plot)}
         return found
 
     with console.session():

@@ -156,14 +156,18 @@ def judge(luminances: list[np.ndarray], white: float, net: SoftnessNet, settings
     for plane in luminances:
         if min(plane.shape) < SMALLEST:
             raise NothingToLearn(f"the picture is smaller than {SMALLEST} pixels; its blur cannot be told")
-        slopes = np.abs(np.diff(plane, axis=1))
-        if np.quantile(slopes, 0.95) < _FLAT:
+        if not tells(plane):
             raise NothingToLearn("the picture is too flat; its blur cannot be told")
         for window in busiest_windows(plane, SIDE, max(1, settings.windows // len(luminances))):
             x = torch.from_numpy(plane[window].astype(np.float32))[None, None]
             with torch.no_grad():
                 said.append(net(2 * x - 1)[0].double().numpy())
     return concluded(np.stack(said), white, settings)
+
+
+def tells(luminance: np.ndarray) -> bool:
+    """Whether (H, W), in [0, 1], has edges enough to be judged."""
+    return bool(np.quantile(np.abs(np.diff(luminance, axis=1)), 0.95) >= _FLAT)
 
 
 def concluded(said: np.ndarray, white: float, settings: SoftnessSettings) -> Softness:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from kfsr.kernel.lens import Lens
 from kfsr.kernel.value import Kernel
 
 
@@ -40,4 +43,21 @@ def facts_in_words(kernel: Kernel) -> str:
     return (
         f"{facts['method']}, {facts['size']}x{facts['size']} px, standard deviations {long:.2f} and "
         f"{short:.2f} px, {shape}, centre off by {math.hypot(row, col):.2f} px"
+    )
+
+
+def lens_in_words(lens: Lens) -> str:
+    """What a photographer asks about a lens: how soft it is where least and where most, how far its colours part."""
+    rows, cols, _, size, _ = lens.field.array.shape
+    at = np.arange(size) - (size - 1) / 2
+    profiles = [lens.field.array.sum(axis) for axis in (4, 3)]
+    centres = np.stack([profile @ at for profile in profiles], -1)
+    spread = np.stack([profile @ at**2 for profile in profiles], -1) - centres**2
+    widths = np.sqrt(np.maximum(spread, 0).mean((2, 3)))
+    apart = np.linalg.norm(centres - centres[:, :, len(centres[0, 0]) // 2, None], axis=-1).max()
+    if widths.max() < 0.05 and apart < 0.05:
+        return f"{rows}x{cols} kernels, all of them points: nothing to correct was found"
+    return (
+        f"{rows}x{cols} kernels of {size}x{size} px, standard deviations {widths.min():.2f} to {widths.max():.2f} px, "
+        f"colours up to {apart:.2f} px apart"
     )

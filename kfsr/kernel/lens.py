@@ -20,6 +20,9 @@ from kfsr.kernel.provenance import UNKNOWN, Provenance
 from kfsr.kernel.shot import Shot
 from kfsr.kernel.value import Kernel
 
+OWN_LENS = "lens"
+"""The method of a lens that was found in one of its photographs."""
+
 _MAX_BYTES = 256 * 2**20
 
 

@@ -1,4 +1,5 @@
-"""A lens's kernels over the frame, between a heap of its photographs and a heap of sharp ones of other scenes."""
+"""A lens's kernels over the frame: between a heap of its photographs and a heap of sharp ones of other scenes, or from
+one photograph alone."""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ import numpy as np
 from kfsr.analysis.heap import gather
 from kfsr.analysis.heap_field import gather_field
 from kfsr.errors import InputError
-from kfsr.estimators import lens
+from kfsr.estimators import lens, own_lens
+from kfsr.estimators.softness import SoftnessNet
+from kfsr.image import Image, luma
 from kfsr.kernel import Lens, Provenance
+from kfsr.kernel.lens import OWN_LENS
 from kfsr.kernel.shot import Shot, shot_of
 from kfsr.pipeline.heaps import Heaped, luminances, named, warn_of
 from kfsr.progress import Progress, silent
-from kfsr.recipe import Recipe
+from kfsr.recipe import MOST_UNCERTAIN, Recipe
 from kfsr.settings import Settings
+from kfsr.weights import network
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,34 @@ def lens_of_heaps(
     field, noise = lens.estimate(observed, np.stack([known.typical] * channels), cfg)
     progress("heaps", 3, 3)
     return FoundLens(Lens(field, observed.size, shots[0], Provenance("estimated", "heaps", observed.pictures)), noise)
+
+
+def lens_of_photograph(
+    image: Image | np.ndarray,
+    grid: tuple[int, int] = (6, 8),
+    colours: bool = True,
+    *,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Lens:
+    """The lateral colour and the softness of one photograph's lens, as (rows, columns) of kernels over the frame; the
+    softness alone, of the luminance, where the photograph is gray or `colours` is False.
+
+    Far less than two heaps tell: each colour's shift is a polynomial of the place and its blur a round Gaussian
+    (`estimators.own_lens`). All kernels are points where nothing was found. Raises NothingToLearn for a photograph that
+    is too small or too flat.
+    """
+    every = settings or Recipe().settings
+    cfg = every.own_lens
+    photograph = image if isinstance(image, Image) else Image.from_array(np.asarray(image))
+    pixels = photograph.pixels if colours else luma(photograph.pixels)[..., None]
+    net = network(None, ("softness",))
+    assert isinstance(net, SoftnessNet)
+    found = own_lens.estimate(pixels, net, cfg, progress)
+    doubt = min(MOST_UNCERTAIN, cfg.least_doubt + cfg.doubt * found.spread)
+    size = photograph.width, photograph.height
+    origin = Provenance("estimated", OWN_LENS, 1, uncertainty=doubt)
+    return Lens(found.field(grid, size, cfg), size, shot_of(photograph.exif), origin)
 
 
 def _pixels(pictures: Iterable[Heaped], shots: list[Shot], colours: bool) -> Iterator[tuple[str, np.ndarray]]:

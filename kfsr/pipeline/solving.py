@@ -16,6 +16,7 @@ from kfsr.estimators import refinement, softness
 from kfsr.estimators.calibration import Calibration, calibrated
 from kfsr.estimators.registry import METHODS, estimator
 from kfsr.kernel import Kernel
+from kfsr.kernel.lens import OWN_LENS
 from kfsr.operator.spatial import bicubic_upscale
 from kfsr.pipeline.fields import Placed
 from kfsr.pipeline.finish import finish, with_choices
@@ -44,7 +45,9 @@ def decided(
     elif problem.scale == 1:
         # A rehearsal says little here: it took 40 % of what was right of shakes. `auto` has judged its kernel itself.
         told = _told(problem, kernel, None, chosen.gate(problem.settings))
-        decision = Decision(kernel, told, Verdict(TRUSTED, ""))
+        # Where little is to be sharpened, grain taken away is what the eye sees first.
+        denoise = problem.settings.own_lens.denoise if kernel.method == OWN_LENS else 1.0
+        decision = Decision(kernel, told, Verdict(TRUSTED, ""), denoise=denoise)
     else:
         gate = chosen.gate(problem.settings)
         known = known_dirt(problem)
@@ -106,7 +109,7 @@ def _told(problem: Problem, kernel: Kernel, known: Calibration | None, gate: Gat
     """What the solver is told of the picture and of this kernel."""
     if problem.scale == 1:
         doubt = _uncertainty(problem, kernel, gate)
-        if kernel.estimated and kernel.method == "soft":  # which has measured both on photographs
+        if kernel.estimated and kernel.method in ("soft", OWN_LENS):  # which has measured both on photographs
             return Told(max(gate.trusted_sigma, _soft_noise(problem)), doubt)
         noise = noise_to_expect(problem.seen)
         return Told(max(gate.deblurred_sigma, noise), max(gate.deblurred_uncertainty, doubt))

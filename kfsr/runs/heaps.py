@@ -15,15 +15,12 @@ from kfsr.runs import checks, device_lock
 from kfsr.runs.engine import Machine, execute, progress_of
 from kfsr.runs.events import OnEvent, Outcome, as_warnings
 from kfsr.runs.inputs import Source, usable
-from kfsr.runs.kernels import check_kernel_name
+from kfsr.runs.kernels import check_grid, check_kernel_name, check_lens_name
 from kfsr.runs.plan import Job, plan
 
 if TYPE_CHECKING:
     from kfsr.image import Image
     from kfsr.kernel import Kernel, Lens
-
-MOST_CELLS = 32
-"""Of a grid, along one side."""
 
 LEAST = 4
 """Photographs in a heap: fewer say more of their scenes than of the kernel."""
@@ -69,10 +66,8 @@ def prepare(
 
     if recipe.kernel_method != "auto" or recipe.kernel_init != "spectral":
         raise UsageError("--clean finds the kernel by comparing the heaps; leave --method and --init out")
-    if grid is not None and not (1 <= grid[0] <= MOST_CELLS and 1 <= grid[1] <= MOST_CELLS):
-        raise UsageError(f"--grid {grid[0]}x{grid[1]}: takes 1 to {MOST_CELLS} rows and columns")
-    if grid is not None and recipe.scale != 1:
-        raise UsageError("--grid and --channels measure a lens at --scale 1; leave them out at other scales")
+    if grid is not None:
+        check_grid(grid, recipe)
     blurred, clean = usable(list(blurred)), usable(list(clean))
     if output is None:
         raise UsageError("--clean makes one kernel of all the pictures; name its file with -o")
@@ -86,7 +81,7 @@ def prepare(
                 f"{source.path}: is among the blurred pictures and in --clean; leave it out of one of them"
             )
     keep = [source.path for source in (*blurred, *clean) if source.path is not None]
-    check = check_kernel_name if grid is None else _check_lens_name
+    check = check_kernel_name if grid is None else check_lens_name
     jobs = plan([Source(blurred[0].path)], output, lambda _: "kernel.npz", check_name=check, keep=keep)
     if grid is not None and jobs[0].target is None:
         raise UsageError("a field of kernels is kept in a .npz file; name it with -o")
@@ -145,8 +140,3 @@ def _read(
         name = "standard input" if source.path is None else str(source.path)
         yield name, machine.read(source.path, recipe)[0]
         tell("heaps", n + 1, len(heap))
-
-
-def _check_lens_name(path: Path) -> None:
-    if path.suffix.lower() != ".npz":
-        raise UsageError(f"{path}: a field of kernels is kept in a .npz file; name it so")

@@ -16,7 +16,7 @@ from kfsr.settings.estimation import (
     SpectralSettings,
 )
 from kfsr.settings.judging import AutoSettings, BicubicSettings, CalibrationSettings, GateSettings, SoftnessSettings
-from kfsr.settings.lenses import HeapSettings
+from kfsr.settings.lenses import HeapSettings, OwnLensSettings
 from kfsr.settings.solving import UnfoldingSettings, UnrolledSettings, ZssrSettings
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "IklSettings",
     "KernelDiffusionSettings",
     "KernelFusionSettings",
+    "OwnLensSettings",
     "PatchSettings",
     "PerScale",
     "RefineSettings",
@@ -58,6 +59,7 @@ class Settings:
     edges: EdgesSettings = field(default_factory=EdgesSettings)
     shake: ShakeSettings = field(default_factory=ShakeSettings)
     heaps: HeapSettings = field(default_factory=HeapSettings)
+    own_lens: OwnLensSettings = field(default_factory=OwnLensSettings)
     kernelfusion: KernelFusionSettings = field(default_factory=KernelFusionSettings)
     kernel_diffusion: KernelDiffusionSettings = field(default_factory=KernelDiffusionSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)

@@ -57,3 +57,23 @@ class HeapSettings:
     canvas_margin: float = 0.001
     lens_support: int = 25
     smoothness: float = 0.001
+
+
+@dataclass(frozen=True)
+class OwnLensSettings:
+    """A lens from one photograph. lateral_cells, softness_cells: rows and columns of the frame, at most, of which each
+    gives its busiest window. quantile: of the windows' sizes. steepness: price of a slope from the middle to the
+    corners, in mean weights of a window, so that a few windows do not tilt it. sharp: pixels, deviation that sharp
+    photographs are judged to have, and that is not taken for the lens's. least_windows: that must have edges.
+    least_doubt, doubt: uncertainty that the solver is told, and what is added per spread. denoise: share of the grain
+    that is taken away, where the user does not say."""
+
+    lateral_cells: tuple[int, int] = (20, 30)
+    softness_cells: tuple[int, int] = (8, 12)
+    quantile: float = 0.25
+    steepness: float = 0.4
+    sharp: float = 0.45
+    least_windows: int = 6
+    least_doubt: float = 0.1
+    doubt: float = 0.5
+    denoise: float = 0.5

@@ -1,4 +1,4 @@
-"""`kfsr kernel --clean` and `kfsr deblur --kernel` with a lens's file."""
+"""`kfsr kernel --clean`, `kfsr kernel --grid` and `kfsr deblur --kernel` with a lens's file."""
 
 import json
 
@@ -55,6 +55,26 @@ def test_a_lens_is_measured_drawn_and_used(heaps):
     assert PIL.Image.open(heaps / "out.png").size == (160, 128)
 
 
+def test_one_photograph_tells_its_own_lens(tmp_path):
+    from skimage import data
+
+    x = data.astronaut()[:480].copy()
+    x[:, :-1, 2] = x[:, 1:, 2]
+    PIL.Image.fromarray(x).save(tmp_path / "photo.png")
+    done = kfsr_run(tmp_path, "kernel", "photo.png", "--scale", "1", "--grid", "2x3", "--json", "-o", "own.npz").ok()
+    said = json.loads(done.stdout)
+    assert (said["status"], said["grid"], said["kernel"]["method"]) == ("done", [2, 3], "lens")
+    lens = load_lens(tmp_path / "own.npz")
+    assert lens.field.array.shape[:3] == (2, 3, 3)
+    assert lens.provenance.pictures == ("photo.png",)
+    at = np.arange(lens.field.array.shape[-1]) - lens.field.array.shape[-1] // 2
+    assert (lens.field.array[:, :, 2].sum(-2) @ at).mean() == pytest.approx(1, abs=0.15)
+    assert "colours up to 1." in done.stderr
+    kfsr_run(tmp_path, "deblur", "photo.png", "--kernel", "own.npz", "-o", "out.png").ok()
+    kfsr_run(tmp_path, "kernel", "photo.png", "--scale", "1", "--grid", "2x3", "--channels", "one").ok()
+    assert load_lens(tmp_path / "photo_kernel.npz").field.array.shape[:3] == (2, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -66,7 +86,12 @@ def test_a_lens_is_measured_drawn_and_used(heaps):
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "two"), 2, "takes two whole numbers"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "0x2"), 2, "takes 1 to 32"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--grid", "20x20"), 4, "take a coarser grid"),
-        (("soft", "--grid", "2x2", "-o", "k.npz"), 2, "add --clean"),
+        (("soft/0.png", "--grid", "2x2", "-o", "k.npy"), 2, "kept in a .npz file"),
+        (("soft/0.png", "--grid", "2x2", "-o", "-"), 2, "kept in a .npz file"),
+        (("soft/0.png", "--grid", "0x2", "-o", "k.npz"), 2, "takes 1 to 32"),
+        (("soft", "--grid", "2x2", "--shared", "-o", "k.npz"), 2, "leave --shared out"),
+        (("soft/0.png", "--channels", "rgb", "-o", "k.npz"), 2, "add --grid"),
+        (("soft/0.png", "--grid", "2x2", "-o", "k.npz"), 4, "take a larger or a busier one"),
         (("soft", "--clean", "sharp", "-o", "k.png", "--plot", "k.png"), 2, "k.png is already used for something else"),
         (("soft", "--clean", "sharp", "-o", "k.npz", "--method", "shake"), 2, "leave --method and --init out"),
     ],
