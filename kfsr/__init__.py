@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kfsr.recipe import Recipe
     from kfsr.runs import run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Cancelled",
