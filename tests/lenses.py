@@ -1,5 +1,6 @@
-"""What two heaps tell, measured against known kernels: `python tests/lenses.py BENCH kernel|noise|lens|scale2 [SEED]`.
+"""What two heaps tell, measured against known kernels: `python tests/lenses.py BENCH WHAT [SEED]`.
 
+WHAT: kernel, noise, lens, scale2, or own (a lens from one photograph).
 BENCH holds `train/cid22`, `train/clic`, `photos/kodak`, `photos/clic`, `levin`, `lens` and `div2krk`. No photograph is
 in both heaps. SEED draws the photographs. docs/lenses.md has the results.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,16 @@ import PIL.Image
 import torch
 from scipy.signal import fftconvolve
 
+import kfsr
 from kfsr.analysis.problem import Told
-from kfsr.kernel import KernelField, compare_kernels, load_kernel
+from kfsr.estimators.own_lens import Aberrations
+from kfsr.kernel import KernelField, Lens, compare_kernels, load_kernel
+from kfsr.kernel.facts import lens_in_words
 from kfsr.operator import varying
 from kfsr.operator.spatial import degrade
 from kfsr.pipeline.heaps import kernel_of_heaps
-from kfsr.pipeline.lenses import lens_of_heaps
+from kfsr.pipeline.lenses import lens_of_heaps, lens_of_photograph
+from kfsr.settings import OwnLensSettings, Settings
 from kfsr.solvers import unrolled
 from kfsr.solvers.frame import over_frame
 
@@ -239,7 +245,39 @@ def scale2(bench, seed):
         )
 
 
-WHAT = {"kernel": kernel, "noise": noise, "lens": lens, "scale2": scale2}
+def own(bench, seed):
+    """A lens from one photograph: 8 photographs through random lenses of its own model, then as they are."""
+    random = np.random.default_rng(seed)
+    every = files(bench, "photos/kodak", "train/clic")
+    settings = OwnLensSettings()
+    rows = []
+    for path in (every[n] for n in random.permutation(len(every))[:8]):
+        x = load(path)
+        size = x.shape[1], x.shape[0]
+        lateral = np.concatenate([random.normal(0, 1, (2, 2)), random.normal(0, 0.2, (2, 2))], 1)
+        middle, rise = random.uniform(0.1, 0.7), random.uniform(0, 1)
+        widths = np.log(middle * random.uniform(0.9, 1.2, 3))
+        truth = Aberrations(lateral, np.stack([widths, np.full(3, rise)], 1), 0.0)
+        right = truth.field((12, 16), size, replace(settings, sharp=0.0))
+        y = pixels_of(varying.degrade(planes(x), torch.from_numpy(right.array.copy()).float(), 1))
+        y = y + 0.004 * random.standard_normal(y.shape)
+        y = np.round(y.clip(0, 1) * 255).astype(np.uint8)
+        found = lens_of_photograph(y, (12, 16), settings=Settings(own_lens=settings))
+        again = lens_of_photograph(np.round(x * 255).astype(np.uint8), (12, 16))
+        answers = [
+            y / 255,
+            kfsr.upscale(y, scale=1, kernel=found).image.pixels,
+            kfsr.upscale(y, scale=1, kernel=Lens(right, size, provenance=found.provenance)).image.pixels,
+        ]
+        kept = decibels(kfsr.upscale(x, scale=1, kernel=again).image.pixels, x, 24)
+        apart = centres(found.field.array) - centres(right.array)
+        rows.append([*(decibels(one, x, 24) for one in answers), np.hypot(*np.moveaxis(apart, -1, 0))[..., ::2].max()])
+        print(f"{path.name}: blurred, found, true {np.round(rows[-1][:3], 2)} dB, colours off by", end=" ")
+        print(f"{rows[-1][3]:.2f} px at most; as it is: changed to {kept:.1f} dB, {lens_in_words(again)}", flush=True)
+    print("mean", np.mean(rows, 0).round(2), "least gain", min(one[1] - one[0] for one in rows).__round__(2))
+
+
+WHAT = {"kernel": kernel, "noise": noise, "lens": lens, "scale2": scale2, "own": own}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[2] not in WHAT:
