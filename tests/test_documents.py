@@ -64,6 +64,9 @@ def folder(tmp_path_factory):
     }.items():
         (here / place).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(here / place, encode_image(Image.from_array(picture), "PNG"))
+    fringes = data.astronaut()[:480].copy()
+    fringes[:, 2:, 2] = fringes[:, :-2, 2]
+    PIL.Image.fromarray(fringes).save(here / "fringes.jpg", quality=95)
     save_kernel(Kernel.from_array(np.outer([1, 3, 3, 1], [1, 3, 3, 1]), 4), here / "k.npz")
     return here
 

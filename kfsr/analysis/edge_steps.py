@@ -42,13 +42,19 @@ def few_edges(observed: Tensor, kernel: Tensor, sharpness: float, edge_width: fl
     data = blur.conj() * torch.fft.rfft2(y)
     x, coupling = y, 2 * sharpness
     while coupling < last_coupling:
-        down, right = torch.roll(x, -1, -2) - x, torch.roll(x, -1, -1) - x
-        kept = (down.square() + right.square() >= sharpness / coupling).float()
-        wanted = rows.conj() * torch.fft.rfft2(kept * down) + cols.conj() * torch.fft.rfft2(kept * right)
+        wanted = strong_gradients(x, rows, cols, sharpness / coupling)
         x = torch.fft.irfft2((data + coupling * wanted) / (power + coupling * roughness), s=shape)
         coupling *= 2
     x = torch.fft.irfft2(soft * torch.fft.rfft2(x), s=shape)
     return x[:, margin : margin + observed.shape[-2], margin : margin + observed.shape[-1]]
+
+
+def strong_gradients(x: Tensor, rows: Tensor, cols: Tensor, least: float) -> Tensor:
+    """Half spectrum of the adjoint difference of the gradients of x (..., h, w) whose square is `least` or more, which
+    the splitting draws x towards. rows, cols: half spectra of the differences along both axes."""
+    down, right = torch.roll(x, -1, -2) - x, torch.roll(x, -1, -1) - x
+    kept = (down.square() + right.square() >= least).float()
+    return rows.conj() * torch.fft.rfft2(kept * down) + cols.conj() * torch.fft.rfft2(kept * right)
 
 
 def sparsity(observed: Tensor, kernel: Tensor, flatness: float) -> float:

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kfsr.analysis.edge_steps import gaussian_transfer
+from kfsr.analysis.edge_steps import gaussian_transfer, strong_gradients
 from kfsr.analysis.problem import Problem
 from kfsr.analysis.windows import busiest_windows
 from kfsr.errors import NothingToLearn
@@ -185,9 +185,7 @@ def _few_edges(low_res: Tensor, kernel: Tensor, sharpness: float, cfg: EdgesSett
     x = bicubic_upscale(low_res[None, None], FINER)[0, 0]
     coupling = 2 * sharpness
     while coupling < cfg.last_coupling:
-        down, right = torch.roll(x, -1, 0) - x, torch.roll(x, -1, 1) - x
-        kept = (down**2 + right**2 >= sharpness / coupling).float()
-        gradients = rows.conj() * torch.fft.rfft2(kept * down) + cols.conj() * torch.fft.rfft2(kept * right)
+        gradients = strong_gradients(x, rows, cols, sharpness / coupling)
         stay = cfg.inertia * coupling
         regulariser = coupling * roughness + stay
         total = data + coupling * gradients + stay * torch.fft.rfft2(x)
