@@ -73,7 +73,7 @@ def run(arguments: list[str], streams: Streams | None = None) -> int:
                     stream.reconfigure(errors="backslashreplace")  # file names may hold anything
             if streams.stdout is not None:
                 redirected.enter_context(contextlib.redirect_stdout(streams.stdout))  # typer prints its help there
-            status = app(arguments, prog_name="kfsr", standalone_mode=False, obj=streams)
+            status = app(kernel.each_clean(arguments), prog_name="kfsr", standalone_mode=False, obj=streams)
             streams.flush()
     except BaseException as error:
         if hasattr(error, "format_message"):  # typer's own errors; their class has moved between versions

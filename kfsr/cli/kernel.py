@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,25 @@ from kfsr.runs.inputs import find_pictures
 
 if TYPE_CHECKING:
     from kfsr.kernel import Kernel, Lens
+
+
+def each_clean(arguments: Sequence[str]) -> list[str]:
+    """`kernel BLURRED... --clean SHARP...` with --clean before each sharp picture, as the parser wants it.
+
+    A shell makes many names of `--clean sharp/*.jpg`, and all but the first would pass for blurred ones. Only where the
+    inputs come first.
+    """
+    made: list[str] = []
+    inputs_first = len(arguments) > 1 and arguments[0] == "kernel" and not arguments[1].startswith("-")
+    after_clean = False
+    for one in arguments:
+        if one.startswith("-"):
+            after_clean = one == "--clean" and inputs_first
+        elif after_clean and made[-1] != "--clean":
+            made.append("--clean")
+        made.append(one)
+    return made
+
 
 _FIELDS = ("scale", "kernel_method", "kernel_init", "refine", "preset", "seed", "page", "strict")
 
@@ -55,8 +75,8 @@ def kernel(
         typer.Option(
             "--clean",
             metavar="SHARP",
-            help="Sharp pictures of other scenes, or a folder of them; may be given several times. Finds the one "
-            "kernel that the INPUTs have and these lack.",
+            help="Sharp pictures of other scenes, or folders of them: after the INPUTs, all up to the next option. "
+            "Finds the one kernel that the INPUTs have and these lack.",
         ),
     ] = None,
     grid: Annotated[

@@ -104,6 +104,15 @@ def test_what_cannot_be_meant_is_one_line(heaps, arguments, status, words):
     assert not (heaps / "k.npz").exists()
 
 
+def test_a_pattern_after_clean_is_all_clean(heaps):
+    sharp = [f"sharp/{n}.png" for n in range(4)]
+    for arguments in (("soft", "--clean", *sharp), ("soft", "--scale", "1", "--clean", *sharp, "--json")):
+        done = kfsr_run(heaps, "kernel", *arguments, "-o", "k.npz", *(() if "--scale" in arguments else ("-s", "1")))
+        assert "4 pictures -> k.npz" in done.ok().stderr
+    mixed = ("kernel", "--clean", "sharp", "soft", "-o", "k.npz", "--scale", "1")
+    assert "4 pictures -> k.npz" in kfsr_run(heaps, *mixed).ok().stderr
+
+
 def test_pictures_of_another_size_are_named(heaps):
     PIL.Image.fromarray(scene(5, (160, 128))).save(heaps / "soft" / "turned.png")
     done = kfsr_run(heaps, "kernel", "soft", "--clean", "sharp", "--scale", "1", "--grid", "1x1", "-o", "k.npz")
