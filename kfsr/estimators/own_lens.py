@@ -105,8 +105,8 @@ def _softness(pixels: np.ndarray, net: SoftnessNet, settings: OwnLensSettings) -
             heard.append((squared, math.log(variance) / 2, math.exp(float(said[7])) / 2))
         if len(heard) < settings.least_windows:
             raise NothingToLearn(
-                f"only {len(heard)} windows of the picture have edges enough to tell its softness, of "
-                f"{settings.least_windows} at least; take a larger or a busier one"
+                f"too few windows of the picture have edges to tell its softness ({len(heard)}, of "
+                f"{settings.least_windows} at least); take a larger or a busier one"
             )
         squares, sizes, spreads = np.array(heard).T
         line = _low_line(squares, sizes, 1 / np.maximum(spreads, 0.05), settings)

@@ -61,6 +61,8 @@ def prepare(
     pipeline.check(recipe, machine.device)
     if grid is not None:
         check_grid(grid, recipe)
+        if recipe.kernel_method != "auto" or recipe.kernel_init != "spectral":
+            raise UsageError("--grid has its own method; leave --method and --init out")
         if shared:
             raise UsageError("--grid finds a lens in each picture alone; leave --shared out, or add --clean")
     if shared and output is None and written:
