@@ -23,7 +23,6 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from kfsr.analysis.windows import busiest_in_cells
-from kfsr.errors import NothingToLearn
 from kfsr.settings import OwnLensSettings
 
 WINDOW = 48
@@ -44,18 +43,21 @@ ALIKE = 0.7
 LEAST = 8
 """Windows that must say something."""
 
+RIDGE = 1e-4
+"""Against the windows' sum, what holds the numbers small where the windows are too much in one place to tell them."""
+
 _ROUNDS = 4
 _REFITS = 12
 
 
 def lateral_colour(pixels: np.ndarray, settings: OwnLensSettings) -> np.ndarray:
     """(2, 4): a, b and the two components of c (row, column), in pixels, of (1) for red and for blue, of a photograph
-    (H, W, 3) in [0, 1]; zeros for a colour that is not clearly more like green afterwards. Raises NothingToLearn where
-    too few windows have edges that the colours share."""
+    (H, W, 3) in [0, 1]. Zeros for a colour that shares too few edges with green, or that is not clearly more like green
+    afterwards; both where the picture is too small."""
     side = WINDOW + 2 * MARGIN
     height, width = pixels.shape[:2]
     if min(height, width) < side:
-        raise NothingToLearn(f"the picture is smaller than {side} pixels; its lateral colour cannot be told")
+        return np.zeros((2, 4))
     corners = busiest_in_cells(pixels[..., 1], side, settings.lateral_cells)
     windows = np.stack([pixels[row : row + side, col : col + side] for row, col in corners])
     modes = _modes(places(corners + side / 2, (height, width)))
@@ -66,19 +68,25 @@ def lateral_colour(pixels: np.ndarray, settings: OwnLensSettings) -> np.ndarray:
     known = np.stack([one[inside] for one in (green, *slopes)], -1) * valid[..., None]
     gram = np.einsum("nijp,nijq->npq", known, known) + 1e-6 * np.eye(3)
     usable = valid.mean((1, 2)) > 0.5
-    found = []
-    for colour in (0, 2):
-        numbers, before = np.zeros(4), np.zeros(0)
+    found = np.zeros((2, 4))
+    for colour, numbers in zip((0, 2), found, strict=True):
+        first = np.zeros(0)
         for n in range(_ROUNDS + 1):
             seen = _edges(_moved(windows[..., colour], modes @ numbers))[inside] * valid
             cross, power = np.einsum("nijp,nij->np", known, seen), (seen**2).sum((1, 2))
             alike = cross[:, 0] / np.sqrt(np.maximum(gram[:, 0, 0] * power, 1e-12))
-            before = alike if n == 0 else before
+            first = alike if n == 0 else first
+            fit = np.linalg.solve(gram, cross[..., None])[..., 0]
+            use = usable & (alike > ALIKE) & (fit[:, 0] > 0.1)
+            if use.sum() < LEAST:
+                numbers[:] = 0
+                break
             if n < _ROUNDS:
-                numbers = numbers - _step(gram, cross, power, modes, usable & (alike > ALIKE))
-        shared = usable & (np.maximum(alike, before) > ALIKE)
-        found.append(numbers if _clearly(alike[shared] - before[shared]) else np.zeros(4))
-    return np.stack(found)
+                numbers -= _step(gram[use], cross[use], power[use], fit[use], modes[use])
+        shared = usable & (np.maximum(alike, first) > ALIKE)
+        if numbers.any() and not _clearly(alike[shared] - first[shared]):
+            numbers[:] = 0
+    return found
 
 
 def displacement(numbers: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -118,15 +126,10 @@ def _clearly(gains: np.ndarray) -> bool:
     return bool(gains.mean() > 2 * gains.std() / math.sqrt(len(gains)))
 
 
-def _step(gram: np.ndarray, cross: np.ndarray, power: np.ndarray, modes: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """(4,): the numbers of (1) for g / s of (2), robustly over all windows; gram (N, 3, 3), cross (N, 3), and power
-    (N,): the sums of products that (2) consists of."""
-    fit = np.linalg.solve(gram, cross[..., None])[..., 0]
-    use = usable & (fit[:, 0] > 0.1)
-    if use.sum() < LEAST:
-        raise NothingToLearn("the picture's colours share too few edges; its lateral colour cannot be told")
-    gram, fit, modes = gram[use], fit[use], modes[use]
-    residual = np.maximum(power[use] - (fit * cross[use]).sum(1), 1e-12) / WINDOW**2
+def _step(gram: np.ndarray, cross: np.ndarray, power: np.ndarray, fit: np.ndarray, modes: np.ndarray) -> np.ndarray:
+    """(4,): the numbers of (1) for g / s of (2), robustly over N windows; gram (N, 3, 3), cross (N, 3), and power (N,):
+    the sums of products that (2) consists of, fit (N, 3): its solutions."""
+    residual = np.maximum(power - (fit * cross).sum(1), 1e-12) / WINDOW**2
     # What a window knows of its shift once the edges' own strength is fitted too.
     sure = gram[:, 1:, 1:] - gram[:, 1:, :1] * gram[:, :1, 1:] / gram[:, :1, :1]
     sure *= (fit[:, 0] ** 2 / (residual + 1e-6))[:, None, None]
@@ -136,7 +139,7 @@ def _step(gram: np.ndarray, cross: np.ndarray, power: np.ndarray, modes: np.ndar
     shifts = fit[:, 1:] / fit[:, :1]
     weights, numbers = np.ones(len(fit)), np.zeros(4)
     for _ in range(_REFITS):
-        normal = np.einsum("n,nip,nij,njq->pq", weights, modes, sure, modes) + 1e-6 * np.trace(sure.sum(0)) * np.eye(4)
+        normal = np.einsum("n,nip,nij,njq->pq", weights, modes, sure, modes) + RIDGE * np.trace(sure.sum(0)) * np.eye(4)
         numbers = np.linalg.solve(normal, np.einsum("n,nip,nij,nj->p", weights, modes, sure, shifts))
         away = np.linalg.norm(shifts - modes @ numbers, axis=1)
         weights = (1 + (away / max(0.05, 1.5 * float(np.median(away)))) ** 2) ** -2.0

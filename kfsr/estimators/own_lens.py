@@ -13,7 +13,6 @@ it, so the line lies below most windows: it is a low quantile (Koenker and Basse
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +73,8 @@ def estimate(
     pixels: np.ndarray, net: SoftnessNet, settings: OwnLensSettings, progress: Progress = silent
 ) -> Aberrations:
     """The aberrations of a photograph (H, W, 1 or 3) in [0, 1]. Raises NothingToLearn where it is too small or too flat
-    for its softness to be told; lateral colour that cannot be told counts as none."""
-    lateral = np.zeros((2, 4))
-    if pixels.shape[2] == 3:
-        with suppress(NothingToLearn):
-            lateral = lateral_colour(pixels, settings)
+    for its softness to be told."""
+    lateral = lateral_colour(pixels, settings) if pixels.shape[2] == 3 else np.zeros((2, 4))
     progress("lens", 1, 2)
     softness, spread = _softness(pixels, net, settings)
     progress("lens", 2, 2)
