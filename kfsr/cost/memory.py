@@ -21,7 +21,7 @@ from kfsr.solvers.tiles import BLOCK, SMALLEST, halo_at
 MARGIN = 8
 """Low-resolution pixels by which the solver extends a tile on every side, for kernels of the usual size."""
 
-FIXED = 460 * 2**20
+FIXED = 450 * 2**20
 """Bytes: Python, torch and the weights."""
 
 PER_INPUT_PIXEL = 40
