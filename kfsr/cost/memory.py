@@ -21,7 +21,7 @@ from kfsr.solvers.tiles import BLOCK, SMALLEST, halo_at
 MARGIN = 8
 """Low-resolution pixels by which the solver extends a tile on every side, for kernels of the usual size."""
 
-FIXED = 450 * 2**20
+FIXED = 430 * 2**20
 """Bytes: Python, torch and the weights."""
 
 PER_INPUT_PIXEL = 40
@@ -32,6 +32,9 @@ PER_OUTPUT_PIXEL = 12
 
 PER_ENCODED_PIXEL = 50
 """Bytes: the same, and alpha, while they are rounded and encoded."""
+
+SPREAD = 30 * 2**20
+"""Bytes by which what a solver takes with the smallest tile may differ from run to run."""
 
 RESERVE = 64 * 2**20
 """Bytes that larger tiles than the smallest leave free: what the allocator holds differs from run to run by as much."""
@@ -48,11 +51,12 @@ def peak(pixels: int, recipe: Recipe, *, tile: int | None = None, has_kernel: bo
     side = recipe.settings.tile // recipe.scale if tile is None else tile
     high = pixels * recipe.scale**2
     per_pixel = 0 if recipe.joint else solver(recipe.solver).tile_memory
+    fixed = FIXED + (SPREAD if per_pixel else 0)
     at_work = _side(math.isqrt(pixels), side, recipe.scale) ** 2 * recipe.scale**2
     return max(
         peak_of_kernel(pixels, recipe, has_kernel=has_kernel),
-        FIXED + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
-        FIXED + pixels * PER_INPUT_PIXEL + per_pixel * _judged(pixels, recipe),
+        fixed + pixels * PER_INPUT_PIXEL + high * PER_OUTPUT_PIXEL + per_pixel * at_work,
+        fixed + pixels * PER_INPUT_PIXEL + per_pixel * _judged(pixels, recipe),
         FIXED + pixels * PER_INPUT_PIXEL + (0 if recipe.joint else solver(recipe.solver).learning(recipe)),
         FIXED + high * PER_ENCODED_PIXEL,
     )
