@@ -63,6 +63,8 @@ def prepare(
         check_grid(grid, recipe)
         if recipe.kernel_method != "auto" or recipe.kernel_init != "spectral":
             raise UsageError("--grid has its own method; leave --method and --init out")
+        if recipe.refine is not None:
+            raise UsageError("the kernels of --grid are not refined; leave --refine out")
         if shared:
             raise UsageError("--grid finds a lens in each picture alone; leave --shared out, or add --clean")
     if shared and output is None and written:

@@ -91,6 +91,7 @@ def test_one_photograph_tells_its_own_lens(tmp_path):
         (("soft/0.png", "--grid", "0x2", "-o", "k.npz"), 2, "takes 1 to 32"),
         (("soft", "--grid", "2x2", "--shared", "-o", "k.npz"), 2, "leave --shared out"),
         (("soft/0.png", "--grid", "2x2", "--method", "soft", "-o", "k.npz"), 2, "leave --method and --init out"),
+        (("soft/0.png", "--grid", "2x2", "--refine", "-o", "k.npz"), 2, "leave --refine out"),
         (("soft/0.png", "--channels", "rgb", "-o", "k.npz"), 2, "add --grid"),
         (("soft/0.png", "--grid", "2x2", "-o", "k.npz"), 4, "take a larger or a busier one"),
         (("soft", "--clean", "sharp", "-o", "k.png", "--plot", "k.png"), 2, "k.png is already used for something else"),
